@@ -1,0 +1,259 @@
+package hearth
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Function is a named thing that can be called. Its code and configuration are
+// in its versions; what is here may change without a new version.
+type Function struct {
+	Name      string    `json:"name"`
+	Active    int       `json:"active_version"` // number of the version that takes traffic; 0 while none does
+	Public    bool      `json:"public"`         // its routes need no key
+	Routes    []Route   `json:"routes"`         // besides /fn/{name}/
+	CORS      *CORS     `json:"cors,omitempty"` // for all its routes
+	Revision  int64     `json:"revision"`       // grows with every change; the API's ETag
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by"` // user's name
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Version is one deploy of a function: code and configuration, never changed.
+type Version struct {
+	Function   string    `json:"function"`
+	Number     int       `json:"number"`  // 1, 2, … within the function
+	Runtime    string    `json:"runtime"` // "python3.11", "nodejs20"
+	Handler    string    `json:"handler"`
+	Sandbox    string    `json:"sandbox"`     // name of the driver
+	CodeDigest string    `json:"code_digest"` // "sha256:…" of the bundle
+	CodeBytes  int64     `json:"code_bytes"`  // unpacked
+	Config     Config    `json:"config"`
+	CreatedAt  time.Time `json:"created_at"`
+	CreatedBy  string    `json:"created_by"`
+}
+
+// Ref is the short name of a version: "hello@3".
+func (v Version) Ref() string { return fmt.Sprintf("%s@%d", v.Function, v.Number) }
+
+// Config is the part of a version that its author chooses besides the code.
+type Config struct {
+	Limits       Limits            `json:"limits"`
+	Env          map[string]string `json:"env,omitempty"`
+	Network      Network           `json:"network"`
+	Concurrency  int               `json:"concurrency"` // invocations at once in one sandbox
+	MaxScale     int               `json:"max_scale"`   // sandboxes at once; 0 is the server's limit
+	MinWarm      int               `json:"min_warm"`    // sandboxes kept ready
+	KeepAlive    Duration          `json:"keep_alive"`  // idle time before a sandbox is let go; 0 is the server's
+	Batch        Batch             `json:"batch"`
+	OnDisconnect Disconnect        `json:"on_disconnect,omitempty"`
+}
+
+// Batch is how synchronous calls are put together; Size 0 or 1 means not at all.
+type Batch struct {
+	Size int      `json:"size,omitempty"`
+	Wait Duration `json:"wait,omitempty"`
+}
+
+// Disconnect says what becomes of an invocation whose caller went away.
+type Disconnect string
+
+// The choices.
+const (
+	DisconnectCancel Disconnect = "cancel" // the default
+	DisconnectFinish Disconnect = "finish"
+)
+
+// Network is what a function may reach.
+type Network string
+
+// The networks. Egress is the internet and nothing of the host or its siblings.
+const (
+	NetworkNone   Network = "none"
+	NetworkEgress Network = "egress"
+)
+
+// DefaultConfig is what a function gets that configures nothing.
+func DefaultConfig() Config {
+	return Config{
+		Limits: DefaultLimits(), Network: NetworkNone, Concurrency: 1, OnDisconnect: DisconnectCancel,
+	}
+}
+
+var envRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Validate reports, as an [Error] with code [CodeInvalid], the first field that
+// is out of range. Fill the defaults first.
+func (c Config) Validate() error {
+	if err := c.Limits.Validate(); err != nil {
+		return err
+	}
+	bad := func(field, format string, args ...any) *Error {
+		return Errorf(CodeInvalid, field+" "+format, args...).WithField(field)
+	}
+	switch {
+	case c.Network != NetworkNone && c.Network != NetworkEgress:
+		return bad("network", "%q is not known", c.Network).WithHint("use none or egress")
+	case c.Concurrency < 1 || c.Concurrency > 1000:
+		return bad("concurrency", "is %d, out of range", c.Concurrency).WithHint("use 1 to 1000")
+	case c.MaxScale < 0 || c.MaxScale > 10000:
+		return bad("max_scale", "is %d, out of range", c.MaxScale).WithHint("use 0 (the server's limit) to 10000")
+	case c.MinWarm < 0 || c.MinWarm > 100:
+		return bad("min_warm", "is %d, out of range", c.MinWarm).WithHint("use 0 to 100")
+	case c.KeepAlive < 0 || c.KeepAlive.Std() > 24*time.Hour:
+		return bad("keep_alive", "is %s, out of range", c.KeepAlive).WithHint("use 0 (the server's default) to 24h")
+	case c.Batch.Size < 0 || c.Batch.Size > 1000:
+		return bad("batch.size", "is %d, out of range", c.Batch.Size).WithHint("use 0 to 1000")
+	case c.Batch.Wait < 0 || c.Batch.Wait.Std() > time.Minute:
+		return bad("batch.wait", "is %s, out of range", c.Batch.Wait).WithHint("use 0 to 1m")
+	case c.OnDisconnect != DisconnectCancel && c.OnDisconnect != DisconnectFinish:
+		return bad("on_disconnect", "%q is not known", c.OnDisconnect).WithHint("use cancel or finish")
+	}
+	size := 0
+	for k, v := range c.Env {
+		if !envRE.MatchString(k) {
+			return bad("env", "holds the name %q, which a process can't have", k).WithHint("use letters, digits and underscores, not starting with a digit")
+		}
+		if strings.HasPrefix(k, "HEARTH_") {
+			return bad("env", "sets %s, which Hearth sets itself", k).WithHint("choose a name that doesn't start with HEARTH_")
+		}
+		if strings.ContainsRune(v, 0) {
+			return bad("env", "has a zero byte in %s", k)
+		}
+		size += len(k) + len(v) + 2
+	}
+	if size > 32<<10 {
+		return bad("env", "is %d bytes, over the limit of 32 KiB", size).WithHint("put large settings in a file beside the code")
+	}
+	return nil
+}
+
+// Route is an own address of a function, besides /fn/{name}/. Method "" is any
+// method. Path is absolute; a final "/*" makes it a prefix.
+type Route struct {
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path"`
+}
+
+// String returns the route as [ParseRoute] reads it.
+func (r Route) String() string {
+	if r.Method == "" {
+		return r.Path
+	}
+	return r.Method + " " + r.Path
+}
+
+// Prefix returns the path that r's requests start with and true if r is a prefix.
+func (r Route) Prefix() (string, bool) { return strings.CutSuffix(r.Path, "*") }
+
+// reserved are the first path segments that the platform answers itself.
+var reserved = []string{"api", "fn", "ui", "metrics", "healthz", "readyz", "openapi.json", "openapi.yaml", "auth", "docs", "favicon.ico"}
+
+var (
+	methodRE = regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$`)
+	pathRE   = regexp.MustCompile(`^/([A-Za-z0-9._~!$&'()+,;=:@%-]+(/[A-Za-z0-9._~!$&'()+,;=:@%-]+)*/?)?(\*)?$`)
+)
+
+// ParseRoute reads "/hello", "/hello/*" or "POST /hello".
+func ParseRoute(s string) (Route, error) {
+	var r Route
+	method, path, ok := strings.Cut(strings.TrimSpace(s), " ")
+	if ok {
+		r.Method, r.Path = strings.ToUpper(method), strings.TrimSpace(path)
+	} else {
+		r.Path = method
+	}
+	return r, r.Validate()
+}
+
+// Validate reports, as an [Error] with code [CodeInvalid], what is wrong with r.
+func (r Route) Validate() error {
+	bad := func(format string, args ...any) *Error {
+		return Errorf(CodeInvalid, "route %q "+format, append([]any{r.String()}, args...)...).WithField("route")
+	}
+	if r.Method != "" && !methodRE.MatchString(r.Method) {
+		return bad("has an unknown method").WithHint("use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, or none for all")
+	}
+	if !pathRE.MatchString(r.Path) || strings.Contains(r.Path, "/../") || strings.HasSuffix(r.Path, "/..") ||
+		strings.Contains(r.Path, "/./") || (strings.HasSuffix(r.Path, "*") && !strings.HasSuffix(r.Path, "/*")) {
+		return bad("is not a path").WithHint("start with /, and end with /* for everything below, for example /hello or GET /shop/*")
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/"), "/")
+	for _, res := range reserved {
+		if first == res {
+			return bad("is reserved for the platform: /%s", res).WithHint("choose a path that doesn't start with /%s", res)
+		}
+	}
+	return nil
+}
+
+// CORS is what browsers on other origins may do with a function's routes. The
+// platform answers preflight requests itself when it is set.
+type CORS struct {
+	Origins     []string `json:"origins"` // "https://a.example" or "*"
+	Methods     []string `json:"methods,omitempty"`
+	Headers     []string `json:"headers,omitempty"`
+	Credentials bool     `json:"credentials,omitempty"`
+	MaxAge      Duration `json:"max_age,omitempty"`
+}
+
+// Runtime is a language at a version, as found on this host: what a driver
+// needs to know to start it. The packages under internal/runtime make it; it
+// is never changed afterwards.
+type Runtime struct {
+	Name     string `json:"name"`     // "python3.11", "nodejs20"
+	Language string `json:"language"` // "python", "nodejs"
+	Version  string `json:"version"`  // "3.11.2", as the interpreter says
+
+	Interpreter string   `json:"interpreter"` // absolute path on the host
+	Files       []string `json:"-"`           // host paths (files or folders) the language needs, seen read-only at the same path
+	ShimDir     string   `json:"-"`           // host folder of the shim, seen read-only at [ShimMount]
+	Command     []string `json:"-"`           // starts the shim; the wire is on file descriptor 3
+	Zygote      []string `json:"-"`           // starts a process that forks sealed shims; empty where the language can't fork
+	Env         []string `json:"-"`           // "K=V", for Command and Zygote
+	MinMemory   int      `json:"-"`           // MiB below which the language doesn't start
+}
+
+// Where a sandbox finds things, in every driver.
+const (
+	ShimMount = "/hearth" // the shim, read-only
+	CodeMount = "/code"   // the function's code, read-only
+)
+
+// User is somebody who holds keys.
+type User struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Role      Role      `json:"role"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by"`
+}
+
+// Role is what a user may do. Each includes the ones after it.
+type Role string
+
+// The roles.
+const (
+	RoleAdmin     Role = "admin"     // users, keys of others, settings
+	RoleDeveloper Role = "developer" // deploy, change, delete, invoke
+	RoleViewer    Role = "viewer"    // look
+)
+
+// Allows reports whether a user of role r may do what needs role want.
+func (r Role) Allows(want Role) bool {
+	rank := map[Role]int{RoleViewer: 1, RoleDeveloper: 2, RoleAdmin: 3}
+	return rank[r] >= rank[want] && rank[want] > 0
+}
+
+// Key is a credential of the API. Only its hash is kept.
+type Key struct {
+	ID        string     `json:"id"`
+	User      string     `json:"user"` // the user's ID
+	Name      string     `json:"name"`
+	Prefix    string     `json:"prefix"` // the first characters, to tell keys apart
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	LastUsed  *time.Time `json:"last_used,omitempty"`
+}
