@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"hearth"
+)
+
+// Store is a database. All methods may be called concurrently. A method that
+// writes returns when the write would survive a power cut, except those of
+// Telemetry, which may lose the last second.
+//
+// Errors carry a [hearth.Code]: CodeNotFound, CodeConflict (a name or route is
+// taken; the message says by whom), CodeStale (ifRevision isn't the current
+// one), CodeInvalid (a cursor that isn't ours). Others are the database's own.
+type Store interface {
+	Functions
+	Accounts
+	Sessions
+	Telemetry
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+	// Close flushes what Telemetry holds and releases the database.
+	Close() error
+}
+
+// Page asks for a part of a list. Lists are ordered and cursors opaque; the
+// returned next is "" at the end.
+type Page struct {
+	Limit  int // 1 to 1000, 0 is 100
+	Cursor string
+}
+
+// Functions holds functions, versions and routes.
+type Functions interface {
+	Function(ctx context.Context, name string) (hearth.Function, error)
+	// Functions lists by name. Prefix filters.
+	Functions(ctx context.Context, prefix string, p Page) (fs []hearth.Function, next string, err error)
+
+	// AddVersion stores v under the function f.Name as the next number, and
+	// the function with f's Public, Routes and CORS if there is none. It does
+	// not make the version active and doesn't touch an existing function. It
+	// fails with CodeConflict if one of f's routes belongs to another function.
+	// Both CreatedAt and Number are set by the store.
+	AddVersion(ctx context.Context, f hearth.Function, v hearth.Version) (hearth.Version, error)
+	// DropVersion forgets a version that never became active, and its function
+	// if that has no other.
+	DropVersion(ctx context.Context, name string, number int) error
+	// Activate lets a version take the traffic and applies u in the same
+	// transaction. ifRevision 0 is any.
+	Activate(ctx context.Context, name string, number int, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
+	// UpdateFunction changes what is not nil.
+	UpdateFunction(ctx context.Context, name string, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
+	// DeleteFunction removes it with versions and routes. Invocations and logs
+	// stay until their retention ends.
+	DeleteFunction(ctx context.Context, name string, ifRevision int64) error
+
+	Version(ctx context.Context, name string, number int) (hearth.Version, error)
+	// Versions lists newest first.
+	Versions(ctx context.Context, name string, p Page) (vs []hearth.Version, next string, err error)
+	// CodeDigests returns the digests that versions refer to.
+	CodeDigests(ctx context.Context) (map[string]bool, error)
+}
+
+// FunctionUpdate is what may change without a new version; nil leaves it.
+type FunctionUpdate struct {
+	Public *bool
+	Routes *[]hearth.Route
+	CORS   **hearth.CORS
+}
+
+// Accounts holds users and keys.
+type Accounts interface {
+	// AddUser sets ID and CreatedAt. Names are unique.
+	AddUser(ctx context.Context, u hearth.User) (hearth.User, error)
+	User(ctx context.Context, id string) (hearth.User, error)
+	UserByName(ctx context.Context, name string) (hearth.User, error)
+	Users(ctx context.Context, p Page) (us []hearth.User, next string, err error)
+	SetRole(ctx context.Context, id string, role hearth.Role) error
+	// DeleteUser removes a user and its keys. The last admin can't be removed
+	// (CodeConflict), nor lose the role by SetRole.
+	DeleteUser(ctx context.Context, id string) error
+
+	// AddKey stores a key by the SHA-256 of its secret and sets ID and CreatedAt.
+	AddKey(ctx context.Context, k hearth.Key, hash [32]byte) (hearth.Key, error)
+	// KeyByHash finds a key that has not expired, with its user.
+	KeyByHash(ctx context.Context, hash [32]byte) (hearth.Key, hearth.User, error)
+	// Keys lists one user's keys, or all with user "".
+	Keys(ctx context.Context, user string, p Page) (ks []hearth.Key, next string, err error)
+	DeleteKey(ctx context.Context, id string) error
+	// TouchKeys notes when keys were last used.
+	TouchKeys(ctx context.Context, used map[string]time.Time) error
+}
+
+// Sessions holds sign-ins of the dashboard, in the shape that the session
+// library asks for.
+type Sessions interface {
+	FindSession(ctx context.Context, token string) (data []byte, found bool, err error)
+	SaveSession(ctx context.Context, token string, data []byte, expiry time.Time) error
+	DeleteSession(ctx context.Context, token string) error
+}
+
+// Telemetry holds invocations and logs. Writes return at once and are put in
+// the database in batches by one writer; when it can't follow, they are
+// dropped and counted rather than waited for.
+type Telemetry interface {
+	RecordInvocation(i hearth.Invocation)
+	RecordLog(l hearth.LogLine)
+	// Flush waits until what was recorded before the call can be read.
+	Flush(ctx context.Context) error
+	// Dropped counts the records that were given up since the start.
+	Dropped() int64
+
+	Invocation(ctx context.Context, id string) (hearth.Invocation, error)
+	// Invocations lists newest first.
+	Invocations(ctx context.Context, q InvocationQuery, p Page) (is []hearth.Invocation, next string, err error)
+	// Logs lists oldest first, or newest first with q.Newest.
+	Logs(ctx context.Context, q LogQuery, p Page) (ls []hearth.LogLine, next string, err error)
+	// LastLogSeq returns the highest LogLine.Seq ever stored.
+	LastLogSeq(ctx context.Context) (int64, error)
+	// Prune deletes invocations and logs older than before, in small steps.
+	Prune(ctx context.Context, before time.Time) (deleted int64, err error)
+}
+
+// InvocationQuery filters; zero fields don't.
+type InvocationQuery struct {
+	Function string
+	Version  int
+	Outcome  hearth.Outcome
+	From, To time.Time // From inclusive, To exclusive
+}
+
+// LogQuery filters; zero fields don't.
+type LogQuery struct {
+	Function   string
+	Version    int
+	Invocation string
+	Stream     string
+	Text       string // substring, case-insensitive
+	From, To   time.Time
+	AfterSeq   int64
+	Newest     bool
+}
