@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Prepares a host. Says what it does; does nothing that is done already.
+#
+#   scripts/setup_env.sh --run    what `make run` needs: a Python 3 and a Node.js to offer as runtimes
+#   scripts/setup_env.sh --test   and what the tests need besides
+#   scripts/setup_env.sh --check  changes nothing; exit code 1 if something is missing
+set -euo pipefail
+mode=${1:---run}
+
+say()  { printf 'setup: %s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+packages=()
+need() { # need COMMAND PACKAGE
+  have "$1" || [ -x "/usr/sbin/$1" ] || packages+=("$2")
+}
+
+[ "$(uname -s)" = Linux ] || { say "this is $(uname -s): functions run on Linux only; the unit tests run here (make unit)"; exit 0; }
+
+if ! have go; then
+  say "there is no Go. Install Go 1.26 or later from https://go.dev/dl/ and run this again."
+  exit 1
+fi
+need python3 python3
+need node nodejs
+if [ "$mode" = --test ]; then
+  need curl curl
+  need shellcheck shellcheck
+  need gcc gcc            # go test -race needs a C compiler
+  have gcc && [ ! -e /usr/include/stdlib.h ] && packages+=(libc6-dev)
+  need qemu-system-x86_64 qemu-system-x86
+  need cpio cpio
+fi
+
+if [ ${#packages[@]} -eq 0 ]; then
+  exit 0
+fi
+if [ "$mode" = --check ]; then
+  say "missing: ${packages[*]}"
+  exit 1
+fi
+if ! have apt-get; then
+  say "please install: ${packages[*]} (this script knows apt-get only)"
+  exit 0
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  if have sudo && sudo -n true 2>/dev/null; then sudo=(sudo -n); else
+    say "please install as root: apt-get install --no-install-recommends ${packages[*]}"
+    exit 0
+  fi
+fi
+say "installing ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+if ! "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1; then
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All tests: Go with the race detector, the shims in their own languages (run by
+# Go tests beside them), the native sandbox with its attacks, and the numbered
+# end-to-end scenarios through the real binary.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export HEARTH_TEST=1
+if [ "$(uname -s)" != Linux ]; then
+  echo "test: not Linux: only the unit tests can run here"
+  exec go test -short ./...
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "test: not root: tests that need root say so and are skipped; run 'sudo make test' for all"
+fi
+go build ./...
+GOOS=darwin go build ./...
+go test -race -timeout 20m -p 2 ./...
+echo "test: all passed"
