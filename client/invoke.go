@@ -1,0 +1,83 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"hearth"
+	"hearth/client/rest"
+)
+
+// InvokeRequest is one call of a function. Body is the event's JSON document,
+// nil for null. Version 0 is the active one.
+type InvokeRequest struct {
+	Name    string
+	Version int
+	Body    io.Reader
+}
+
+// Reply is a function's answer. The caller closes Body; doing so early gives
+// the call up.
+type Reply struct {
+	Invocation string
+	Version    int
+	Start      hearth.Start
+	Status     int
+	Header     http.Header
+	Body       io.ReadCloser
+}
+
+// Invoke calls a function and returns when its reply begins. A failure of the
+// function is an error whose code has the fault hearth.FaultFunction. The id
+// of a failed invocation is at the end of its message's hint, if there was one.
+func (c *Client) Invoke(ctx context.Context, r InvokeRequest) (*Reply, error) {
+	q := url.Values{}
+	setInt(q, "version", r.Version)
+	resp, err := c.do(ctx, request{
+		method: http.MethodPost, path: path("functions", r.Name, "invoke"), query: q, body: r.Body,
+		header: http.Header{"Content-Type": {"application/json"}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	version, _ := strconv.Atoi(resp.Header.Get(rest.HeaderVersion))
+	return &Reply{
+		Invocation: resp.Header.Get(rest.HeaderInvocation), Version: version,
+		Start:  hearth.Start(resp.Header.Get(rest.HeaderStart)),
+		Status: resp.StatusCode, Header: resp.Header, Body: resp.Body,
+	}, nil
+}
+
+// InvocationsQuery filters; zero fields don't.
+type InvocationsQuery struct {
+	Function string
+	Version  int
+	Outcome  hearth.Outcome
+	From, To time.Time // From inclusive, To exclusive
+}
+
+// Invocations lists newest first.
+func (c *Client) Invocations(ctx context.Context, iq InvocationsQuery, p Page) (rest.List[hearth.Invocation], error) {
+	q := p.query()
+	set(q, "function", iq.Function)
+	setInt(q, "version", iq.Version)
+	set(q, "outcome", string(iq.Outcome))
+	setTime(q, "from", iq.From)
+	setTime(q, "to", iq.To)
+	return get[rest.List[hearth.Invocation]](ctx, c, path("invocations"), q)
+}
+
+// Invocation returns the record of one call.
+func (c *Client) Invocation(ctx context.Context, id string) (hearth.Invocation, error) {
+	return get[hearth.Invocation](ctx, c, path("invocations", id), nil)
+}
+
+func setTime(q url.Values, name string, t time.Time) {
+	if !t.IsZero() {
+		q.Set(name, t.UTC().Format(time.RFC3339Nano))
+	}
+}
