@@ -74,6 +74,9 @@ type Error struct {
 	Type  string `json:"type,omitempty"`
 	Trace string `json:"trace,omitempty"`
 
+	// RetryAfter is how long a throttled caller does well to wait.
+	RetryAfter Duration `json:"retry_after,omitzero"`
+
 	Cause error `json:"-"`
 }
 
