@@ -30,6 +30,9 @@ if [ "$mode" = --test ]; then
   have gcc && [ ! -e /usr/include/stdlib.h ] && packages+=(libc6-dev)
   need qemu-system-x86_64 qemu-system-x86
   need cpio cpio
+  need debootstrap debootstrap
+  need busybox busybox-static
+  need mkfs.ext4 e2fsprogs
 fi
 
 if [ ${#packages[@]} -eq 0 ]; then
