@@ -190,6 +190,9 @@ func readProblem(resp *http.Response) error {
 	mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var p rest.Problem
 	if mt == "application/problem+json" && json.Unmarshal(b, &p) == nil && p.Code != "" {
+		if p.Invocation != "" {
+			return &Failure{Invocation: p.Invocation, Err: p.Err()}
+		}
 		return p.Err()
 	}
 	e := hearth.Errorf(rest.CodeOf(resp.StatusCode), "the server answered %s", resp.Status)
@@ -198,6 +201,18 @@ func readProblem(resp *http.Response) error {
 	}
 	return e.WithHint("does a Hearth server answer at this address?")
 }
+
+// Failure is an invocation that failed. The *hearth.Error is in its chain.
+type Failure struct {
+	Invocation string // its id: what the server recorded is under it
+	Err        *hearth.Error
+}
+
+// Error returns the message of the error.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the error.
+func (f *Failure) Unwrap() error { return f.Err }
 
 // ifMatch is the header that makes a change fail with CodeStale unless the
 // function still has this revision; 0 is any.

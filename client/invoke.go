@@ -32,8 +32,8 @@ type Reply struct {
 }
 
 // Invoke calls a function and returns when its reply begins. A failure of the
-// function is an error whose code has the fault hearth.FaultFunction. The id
-// of a failed invocation is at the end of its message's hint, if there was one.
+// function is an error whose code has the fault hearth.FaultFunction; it then
+// is a *Failure, which also knows the invocation.
 func (c *Client) Invoke(ctx context.Context, r InvokeRequest) (*Reply, error) {
 	q := url.Values{}
 	setInt(q, "version", r.Version)

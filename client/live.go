@@ -24,7 +24,8 @@ type LogsQuery struct {
 	Stream     string // "stdout", "stderr" or "platform"
 	Text       string // substring, case-insensitive
 	From, To   time.Time
-	Newest     bool // newest first, else oldest first
+	Newest     bool  // newest first, else oldest first
+	AfterSeq   int64 // only lines that came after this one
 }
 
 func (lq LogsQuery) fill(q url.Values) url.Values {
@@ -35,6 +36,7 @@ func (lq LogsQuery) fill(q url.Values) url.Values {
 	set(q, "text", lq.Text)
 	setTime(q, "from", lq.From)
 	setTime(q, "to", lq.To)
+	setInt(q, "after", int(lq.AfterSeq))
 	if lq.Newest {
 		q.Set("newest", "true")
 	}
@@ -65,7 +67,7 @@ const reconnectDelay = 500 * time.Millisecond
 func stream[T any](ctx context.Context, c *Client, path string, q url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
-		lastID := ""
+		lastID := q.Get("after")
 		for connected := false; ; {
 			header := http.Header{"Accept": {"text/event-stream"}}
 			if lastID != "" {

@@ -74,6 +74,7 @@ func NewProblem(e *hearth.Error) *Problem {
 	p := &Problem{
 		Type: "about:blank", Title: "Internal error", Status: StatusOf(e), Code: e.Code,
 		Detail: e.Message, Hint: e.Hint, Field: e.Field, ErrorType: e.Type, Trace: e.Trace,
+		RetryAfter: e.RetryAfter,
 	}
 	for _, s := range statuses {
 		if s.code == e.Code {
@@ -90,7 +91,7 @@ func NewProblem(e *hearth.Error) *Problem {
 func (p *Problem) Public() *Problem {
 	c := *p
 	if c.Code.Fault() != hearth.FaultCaller {
-		c.Detail, c.Hint = "", ""
+		c.Detail, c.Hint = c.Title, ""
 	}
 	c.ErrorType, c.Trace = "", ""
 	return &c
@@ -100,6 +101,7 @@ func (p *Problem) Public() *Problem {
 func (p *Problem) Err() *hearth.Error {
 	return &hearth.Error{
 		Code: p.Code, Message: p.Detail, Hint: p.Hint, Field: p.Field, Type: p.ErrorType, Trace: p.Trace,
+		RetryAfter: p.RetryAfter,
 	}
 }
 

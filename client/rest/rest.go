@@ -225,6 +225,8 @@ type Problem struct {
 	ErrorType  string      `json:"error_type,omitempty" doc:"class of the function's exception"`
 	Trace      string      `json:"trace,omitempty" doc:"stack of the function's exception"`
 	Invocation string      `json:"invocation,omitempty" doc:"id of the invocation that failed"`
+
+	RetryAfter hearth.Duration `json:"retry_after,omitzero" doc:"how long to wait before trying again"`
 }
 
 // ContentType lets the API send it as application/problem+json.
