@@ -8,15 +8,31 @@ const { arrayIsArray, bufferAlloc, bufferFrom, byteLength, jsonParse, jsonString
 const HEADER = 16;
 const MAX_HEAD = 1 << 20;
 const MAX_BODY = 16 << 20;
-const MAX_CHUNK = 64 << 10;
+const MAX_CHUNK = 64 << 10; // of a log frame too
+const MAX_PING = 64;
 
 const Type = Object.freeze({
   hello: 1, load: 2, ready: 3, invoke: 4, result: 5, chunk: 6, credit: 7, error: 8, log: 9, cancel: 10, ping: 11, pong: 12,
 });
 const Flag = Object.freeze({ END: 1, STREAM: 2 });
 
-// The flags that a type may carry; types that aren't here are unknown.
-const FLAGS = Object.freeze({ 1: 0, 2: 0, 3: 0, 4: 0, 5: Flag.STREAM, 6: Flag.END, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0 });
+// What is legal of each type: its flags, its longest body, and whether it
+// belongs to the sandbox (stream 0), to an invocation, or to either.
+const [SANDBOX, INVOCATION, EITHER] = [0, 1, 2];
+const RULES = Object.freeze({
+  1: { flags: 0, body: 0, on: SANDBOX },
+  2: { flags: 0, body: MAX_BODY, on: SANDBOX },
+  3: { flags: 0, body: 0, on: SANDBOX },
+  4: { flags: 0, body: MAX_BODY, on: INVOCATION },
+  5: { flags: Flag.STREAM, body: MAX_BODY, on: INVOCATION },
+  6: { flags: Flag.END, body: MAX_CHUNK, on: INVOCATION },
+  7: { flags: 0, body: 0, on: INVOCATION },
+  8: { flags: 0, body: 0, on: EITHER },
+  9: { flags: 0, body: MAX_CHUNK, on: EITHER },
+  10: { flags: 0, body: 0, on: INVOCATION },
+  11: { flags: 0, body: MAX_PING, on: SANDBOX },
+  12: { flags: 0, body: MAX_PING, on: SANDBOX },
+});
 
 const EMPTY = bufferAlloc(0);
 
@@ -56,12 +72,15 @@ function parseHeader(bytes, at = 0) {
     headLength: bytes.readUInt32BE(at + 8),
     bodyLength: bytes.readUInt32BE(at + 12),
   };
-  const allowed = FLAGS[type];
-  if (allowed === undefined) throw new ProtocolError(`unknown frame type ${type}`);
-  if ((flags & ~allowed) !== 0) throw new ProtocolError(`frame type ${type} can't carry flags ${flags}`);
+  const rule = RULES[type];
+  if (rule === undefined) throw new ProtocolError(`unknown frame type ${type}`);
+  if ((flags & ~rule.flags) !== 0) throw new ProtocolError(`frame type ${type} can't carry flags ${flags}`);
   if (bytes.readUInt16BE(at + 2) !== 0) throw new ProtocolError('bytes 2 and 3 of a header are not zero');
   if (header.headLength > MAX_HEAD) throw new ProtocolError(`the head is ${header.headLength} bytes, over 1 MiB`);
-  if (header.bodyLength > MAX_BODY) throw new ProtocolError(`the body is ${header.bodyLength} bytes, over 16 MiB`);
+  if (header.bodyLength > rule.body) throw new ProtocolError(`the body of frame type ${type} is ${header.bodyLength} bytes`);
+  if (rule.on !== EITHER && (header.stream === 0) !== (rule.on === SANDBOX)) {
+    throw new ProtocolError(`frame type ${type} on stream ${header.stream}`);
+  }
   return header;
 }
 
