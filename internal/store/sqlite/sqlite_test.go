@@ -1,0 +1,294 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"hearth"
+	"hearth/internal/store"
+	"hearth/internal/store/sqlite"
+	"hearth/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func mustOpen(t *testing.T, path string, o sqlite.Options) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path, o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return db
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store {
+		return mustOpen(t, filepath.Join(t.TempDir(), "hearth.db"), sqlite.Options{})
+	})
+}
+
+func TestKilled(t *testing.T) {
+	storetest.RunKilled(t, func(dir string) (store.Store, error) {
+		return sqlite.Open(context.Background(), filepath.Join(dir, "hearth.db"), sqlite.Options{})
+	})
+}
+
+func TestCloseKeepsTelemetry(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	db := mustOpen(t, path, sqlite.Options{FlushEvery: time.Hour})
+	i := storetest.Invocation("hello", time.Now())
+	db.RecordInvocation(i)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mustOpen(t, path, sqlite.Options{}).Invocation(t.Context(), i.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOverflowIsDroppedAndCounted(t *testing.T) {
+	db := mustOpen(t, filepath.Join(t.TempDir(), "hearth.db"), sqlite.Options{FlushEvery: time.Hour, Queue: 1})
+	for n := range 10 {
+		db.RecordLog(hearth.LogLine{Seq: int64(n + 1), At: time.Now()})
+	}
+	if n := db.Dropped(); n != 9 {
+		t.Errorf("%d dropped, want 9", n)
+	}
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ls, _, err := db.Logs(t.Context(), store.LogQuery{}, store.Page{})
+	if err != nil || len(ls) != 1 || ls[0].Seq != 1 {
+		t.Errorf("kept %v, %v", ls, err)
+	}
+}
+
+func TestLineWithATakenNumberIsCounted(t *testing.T) {
+	db := mustOpen(t, filepath.Join(t.TempDir(), "hearth.db"), sqlite.Options{})
+	for range 2 {
+		db.RecordLog(hearth.LogLine{Seq: 1, At: time.Now()})
+		if err := db.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := db.Dropped(); n != 1 {
+		t.Errorf("%d dropped, want 1", n)
+	}
+}
+
+func TestOnlyTheOwnerCanReadTheFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?%20#.db") // a name that a URI would trip over
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	db := mustOpen(t, path, sqlite.Options{})
+	storetest.MustDeploy(t, db, storetest.Function("hello"))
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		fi, err := os.Stat(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fi.Mode().Perm() != 0o600 {
+			t.Errorf("%q has mode %v", suffix, fi.Mode())
+		}
+	}
+}
+
+func TestPruneGivesSpaceBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	db := mustOpen(t, path, sqlite.Options{})
+	text := strings.Repeat("x", 4000)
+	for n := range 2000 {
+		db.RecordLog(hearth.LogLine{Seq: int64(n + 1), At: time.Unix(1, 0), Text: text})
+	}
+	if err := db.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Prune(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi.Size() > 1<<20 {
+		t.Errorf("the file still has %d bytes", fi.Size())
+	}
+}
+
+func TestBackupIsADatabase(t *testing.T) {
+	dir := t.TempDir()
+	db := mustOpen(t, filepath.Join(dir, "hearth.db"), sqlite.Options{})
+	storetest.MustDeploy(t, db, storetest.Function("hello"))
+	copied := filepath.Join(dir, "it's a copy.db")
+	if err := db.Backup(t.Context(), copied); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Backup(t.Context(), copied); err == nil {
+		t.Error("a backup overwrote another")
+	}
+	storetest.MustDeploy(t, db, storetest.Function("later"))
+	restored := mustOpen(t, copied, sqlite.Options{})
+	if _, err := restored.Version(t.Context(), "hello", 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := restored.Function(t.Context(), "later"); hearth.ErrorCode(err) != hearth.CodeNotFound {
+		t.Errorf("the backup has what came later: %v", err)
+	}
+}
+
+func TestNewerDatabaseIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	if err := mustOpen(t, path, sqlite.Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	wantRefused(t, path, "newer Hearth", "9999")
+}
+
+func TestFileThatIsNoDatabaseIsRefused(t *testing.T) {
+	for name, content := range map[string]string{"text": "hello, this is a plain text file\n", "short": "hi"} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "hearth.db")
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			wantRefused(t, path, "not a sound database")
+			if b, err := os.ReadFile(path); err != nil || string(b) != content {
+				t.Errorf("the file was changed: %q, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestDamagedDatabaseIsRefused(t *testing.T) {
+	for name, damage := range map[string]func(b []byte) []byte{
+		"cut off": func(b []byte) []byte { return b[:len(b)/2] },
+		"overwritten": func(b []byte) []byte {
+			for i := 4096; i < len(b); i++ {
+				b[i] = byte(i * 7)
+			}
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "hearth.db")
+			db := mustOpen(t, path, sqlite.Options{})
+			for i := range 50 {
+				storetest.MustDeploy(t, db, storetest.Function(fmt.Sprintf("f%d", i)))
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, damage(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			wantRefused(t, path, "not a sound database")
+		})
+	}
+}
+
+func TestFolderThatIsMissingIsNamed(t *testing.T) {
+	wantRefused(t, filepath.Join(t.TempDir(), "nowhere", "hearth.db"), "can't be opened", "nowhere")
+}
+
+// wantRefused fails unless opening path fails with a message that has all the words and a hint.
+func wantRefused(t *testing.T, path string, words ...string) {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err == nil {
+		_ = db.Close()
+		t.Fatal("it was opened")
+	}
+	var e *hearth.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, w := range append(words, "hearth.db") {
+		if !strings.Contains(e.Error(), w) {
+			t.Errorf("%q doesn't say %q", e.Error(), w)
+		}
+	}
+	if e.Hint == "" {
+		t.Error("no hint")
+	}
+}
+
+func mustExec(t *testing.T, path, query string) {
+	t.Helper()
+	raw, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each list has an index that gives it in order: no page sorts, and none reads
+// the whole table.
+func TestListsUseIndexes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	mustOpen(t, path, sqlite.Options{})
+	raw, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	for query, index := range map[string]string{
+		`SELECT record FROM invocations WHERE function = 'a' AND (at < 5 OR (at = 5 AND id < 'x')) AND at <= 5 ORDER BY at DESC, id DESC LIMIT 9`: "invocations_by_function",
+		`SELECT record FROM invocations ORDER BY at DESC, id DESC LIMIT 9`:                                                                        "invocations_by_time",
+		`SELECT record FROM invocations WHERE outcome = $1 AND outcome <> 'ok' ORDER BY at DESC, id DESC LIMIT 9`:                                 "invocations_failed",
+		`SELECT text FROM logs WHERE function = 'a' AND seq > 5 ORDER BY seq LIMIT 9`:                                                             "logs_by_function",
+		`SELECT text FROM logs WHERE invocation = $1 AND invocation <> '' AND function || '' = $2 ORDER BY seq DESC LIMIT 9`:                      "logs_by_invocation",
+		`SELECT text FROM logs WHERE seq > 5 ORDER BY seq LIMIT 9`:                                                                                "INTEGER PRIMARY KEY",
+		`DELETE FROM logs WHERE seq IN (SELECT seq FROM logs WHERE at < 5 ORDER BY at LIMIT 9)`:                                                   "logs_by_time",
+	} {
+		plan := explainPlan(t, raw, query)
+		if !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\nis done by\n%s\nwant %s", query, plan, index)
+		}
+	}
+}
+
+func explainPlan(t *testing.T, db *sql.DB, query string) string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "$"))
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(detail + "\n")
+	}
+	return plan.String()
+}

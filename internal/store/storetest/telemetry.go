@@ -1,0 +1,318 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/oklog/ulid/v2"
+
+	"hearth"
+	"hearth/internal/store"
+)
+
+// Invocation returns the record of a call that went well.
+func Invocation(function string, at time.Time) hearth.Invocation {
+	return hearth.Invocation{
+		ID: ulid.Make().String(), Function: function, Version: 1, Trigger: hearth.TriggerAPI, At: at.UTC().Truncate(time.Microsecond),
+		Outcome: hearth.OutcomeOK, Status: 200, Start: hearth.StartWarm, Duration: hearth.Duration(1500 * time.Microsecond),
+	}
+}
+
+func testInvocationRoundTrip(t *testing.T, s store.Store) {
+	i := Invocation("hello", time.Now())
+	i.Caller, i.Sandbox = "ada", "sb1"
+	i.Outcome, i.Status = hearth.OutcomeError, 502
+	i.Error = &hearth.Error{Code: hearth.CodeFunctionError, Message: "no\x00way\xff", Type: "ValueError", Trace: "line 1\nline 2",
+		Cause: context.Canceled}
+	i.Phases = hearth.Phases{Queue: 1, Sandbox: 2, Load: 3, Import: 4, Handler: 5, Reply: 6}
+	i.RequestBytes, i.ReplyBytes = 10, 1<<40
+	i.Usage = &hearth.Usage{CPU: 7, Memory: 8, MemoryPeak: 9, PIDs: 10}
+	s.RecordInvocation(i)
+	mustFlush(t, s)
+	got := must[hearth.Invocation](t)(s.Invocation(t.Context(), i.ID))
+	want := i
+	e := *i.Error
+	e.Cause, e.Message = nil, "no\x00way\ufffd"
+	want.Error = &e
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("invocation (-recorded +read):\n%s", d)
+	}
+	if i.Error.Cause == nil {
+		t.Error("recording changed the caller's own error")
+	}
+}
+
+func testInvocations(t *testing.T, s store.Store) {
+	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	for n := range 30 {
+		i := Invocation([]string{"a", "b", "c"}[n%3], t0.Add(time.Duration(n)*time.Second))
+		i.Version, i.Status = 1+n%2, n
+		if n%5 == 0 {
+			i.Outcome = hearth.OutcomeTimeout
+		}
+		s.RecordInvocation(i)
+	}
+	mustFlush(t, s)
+	for name, c := range map[string]struct {
+		q    store.InvocationQuery
+		want func(n int) bool
+	}{
+		"all":      {store.InvocationQuery{}, func(int) bool { return true }},
+		"function": {store.InvocationQuery{Function: "b"}, func(n int) bool { return n%3 == 1 }},
+		"version":  {store.InvocationQuery{Function: "b", Version: 2}, func(n int) bool { return n%3 == 1 && n%2 == 1 }},
+		"failed":   {store.InvocationQuery{Outcome: hearth.OutcomeTimeout}, func(n int) bool { return n%5 == 0 }},
+		"ok":       {store.InvocationQuery{Outcome: hearth.OutcomeOK}, func(n int) bool { return n%5 != 0 }},
+		"between": {store.InvocationQuery{From: t0.Add(3 * time.Second), To: t0.Add(7 * time.Second)},
+			func(n int) bool { return n >= 3 && n < 7 }},
+		"nobody": {store.InvocationQuery{Function: "z"}, func(int) bool { return false }},
+	} {
+		var want []int
+		for n := 29; n >= 0; n-- {
+			if c.want(n) {
+				want = append(want, n)
+			}
+		}
+		for _, limit := range []int{1, 4, 30, 100} {
+			var got []int
+			for _, i := range all(t, limit, func(p store.Page) ([]hearth.Invocation, string, error) { return s.Invocations(t.Context(), c.q, p) }) {
+				got = append(got, i.Status)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s in pages of %d: %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+}
+
+func testInvocationTies(t *testing.T, s store.Store) {
+	at := time.Now()
+	for range 10 {
+		s.RecordInvocation(Invocation("a", at))
+	}
+	mustFlush(t, s)
+	seen := map[string]bool{}
+	is := all(t, 3, func(p store.Page) ([]hearth.Invocation, string, error) {
+		return s.Invocations(t.Context(), store.InvocationQuery{Function: "a"}, p)
+	})
+	for _, i := range is {
+		seen[i.ID] = true
+	}
+	if len(is) != 10 || len(seen) != 10 {
+		t.Errorf("listed %d, %d different", len(is), len(seen))
+	}
+}
+
+func testInvocationAgain(t *testing.T, s store.Store) {
+	i := Invocation("a", time.Now())
+	s.RecordInvocation(i)
+	i.Outcome = hearth.OutcomeCancelled
+	s.RecordInvocation(i)
+	mustFlush(t, s)
+	if got := must[hearth.Invocation](t)(s.Invocation(t.Context(), i.ID)); got.Outcome != hearth.OutcomeCancelled {
+		t.Errorf("outcome is %s", got.Outcome)
+	}
+}
+
+// recordLines records lines numbered from 1.
+func recordLines(t *testing.T, s store.Store, lines ...hearth.LogLine) {
+	t.Helper()
+	for n, l := range lines {
+		l.Seq = int64(n + 1)
+		if l.At.IsZero() {
+			l.At = time.Now()
+		}
+		if l.Function == "" {
+			l.Function = "hello"
+		}
+		s.RecordLog(l)
+	}
+	mustFlush(t, s)
+}
+
+func seqs(ls []hearth.LogLine) []int64 {
+	out := []int64{}
+	for _, l := range ls {
+		out = append(out, l.Seq)
+	}
+	return out
+}
+
+func logs(t *testing.T, s store.Store, limit int, q store.LogQuery) []hearth.LogLine {
+	t.Helper()
+	return all(t, limit, func(p store.Page) ([]hearth.LogLine, string, error) { return s.Logs(t.Context(), q, p) })
+}
+
+func testLogs(t *testing.T, s store.Store) {
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	want := hearth.LogLine{At: at, Function: "hello", Version: 3, Invocation: "I1", Stream: "stderr", Level: "WARNING", Text: "ünï 'quoted' \t%_"}
+	recordLines(t, s, want, hearth.LogLine{Stream: "stdout"}, hearth.LogLine{Text: "third"})
+	want.Seq = 1
+	got := logs(t, s, 2, store.LogQuery{})
+	if fmt.Sprint(seqs(got)) != "[1 2 3]" {
+		t.Errorf("oldest first: %v", seqs(got))
+	}
+	if d := cmp.Diff(want, got[0]); d != "" {
+		t.Errorf("line (-recorded +read):\n%s", d)
+	}
+	if got := seqs(logs(t, s, 2, store.LogQuery{Newest: true})); fmt.Sprint(got) != "[3 2 1]" {
+		t.Errorf("newest first: %v", got)
+	}
+}
+
+func testLogFilters(t *testing.T, s store.Store) {
+	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	recordLines(t, s,
+		hearth.LogLine{Function: "a", Version: 1, Invocation: "I1", Stream: "stdout", At: t0},
+		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stdout", At: t0.Add(time.Second)},
+		hearth.LogLine{Function: "b", Version: 1, Invocation: "I3", Stream: "stderr", At: t0.Add(2 * time.Second)},
+		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stderr", At: t0.Add(3 * time.Second)},
+		hearth.LogLine{Function: "a", Version: 2, Stream: "platform", At: t0.Add(4 * time.Second)},
+	)
+	for name, c := range map[string]struct {
+		q    store.LogQuery
+		want string
+	}{
+		"function":   {store.LogQuery{Function: "a"}, "[1 2 4 5]"},
+		"version":    {store.LogQuery{Function: "a", Version: 2}, "[2 4 5]"},
+		"invocation": {store.LogQuery{Invocation: "I2"}, "[2 4]"},
+		"stream":     {store.LogQuery{Stream: "stderr"}, "[3 4]"},
+		"between":    {store.LogQuery{From: t0.Add(time.Second), To: t0.Add(3 * time.Second)}, "[2 3]"},
+		"after":      {store.LogQuery{AfterSeq: 3}, "[4 5]"},
+		"newest":     {store.LogQuery{Function: "a", Newest: true}, "[5 4 2 1]"},
+		"all":        {store.LogQuery{Function: "a", Version: 2, Invocation: "I2", Stream: "stderr", From: t0, AfterSeq: 1}, "[4]"},
+	} {
+		for _, limit := range []int{1, 2, 100} {
+			if got := fmt.Sprint(seqs(logs(t, s, limit, c.q))); got != c.want {
+				t.Errorf("%s in pages of %d: %s, want %s", name, limit, got, c.want)
+			}
+		}
+	}
+}
+
+func testLogSearch(t *testing.T, s store.Store) {
+	recordLines(t, s,
+		hearth.LogLine{Text: "Connection REFUSED by peer"},
+		hearth.LogLine{Text: "100% of 5_000"},
+		hearth.LogLine{Text: "100 of 5x000"},
+		hearth.LogLine{Text: "Größe: ÄRGER"},
+		hearth.LogLine{Text: "Grösse, ärger"},
+		hearth.LogLine{Text: "back\\slash and 'quote' and !bang"},
+	)
+	for text, want := range map[string]string{
+		"refused": "[1]", "REFUSED BY": "[1]", "100%": "[2]", "5_000": "[2]", "%": "[2]", "of 5": "[2 3]",
+		"ärger": "[4 5]", "ÄRGER": "[4 5]", "größe": "[4]", "ö": "[4 5]", `K\S`: "[6]", "'quote'": "[6]", "!bang": "[6]", "nothing": "[]",
+	} {
+		for _, limit := range []int{1, 3, 100} {
+			if got := fmt.Sprint(seqs(logs(t, s, limit, store.LogQuery{Text: text}))); got != want {
+				t.Errorf("%q in pages of %d: %s, want %s", text, limit, got, want)
+			}
+		}
+	}
+	_, _, err := s.Logs(t.Context(), store.LogQuery{Text: string(make([]byte, 2000))}, store.Page{})
+	wantCode(t, err, hearth.CodeInvalid)
+}
+
+func testTail(t *testing.T, s store.Store) {
+	var after int64
+	for round := range 3 {
+		for n := range 5 {
+			s.RecordLog(hearth.LogLine{Seq: int64(round*10 + n + 1), At: time.Now(), Function: "a", Text: "x"})
+		}
+		mustFlush(t, s)
+		ls := logs(t, s, 2, store.LogQuery{Function: "a", AfterSeq: after})
+		if len(ls) != 5 {
+			t.Fatalf("round %d: %v behind %d", round, seqs(ls), after)
+		}
+		after = ls[4].Seq
+	}
+}
+
+func testLastLogSeq(t *testing.T, s store.Store) {
+	if n := must[int64](t)(s.LastLogSeq(t.Context())); n != 0 {
+		t.Errorf("an empty store is at %d", n)
+	}
+	old := time.Now().Add(-time.Hour)
+	for _, seq := range []int64{7, 9, 8} {
+		s.RecordLog(hearth.LogLine{Seq: seq, At: old, Function: "a"})
+	}
+	mustFlush(t, s)
+	s.RecordLog(hearth.LogLine{Seq: 2, At: old, Function: "a"})
+	mustFlush(t, s)
+	if n := must[int64](t)(s.Prune(t.Context(), time.Now())); n != 4 {
+		t.Errorf("pruned %d, want 4", n)
+	}
+	if n := must[int64](t)(s.LastLogSeq(t.Context())); n != 9 {
+		t.Errorf("after all are gone it is at %d, want 9", n)
+	}
+}
+
+func testPrune(t *testing.T, s store.Store) {
+	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	const n = 2500 // more than a step
+	for i := range n {
+		at := t0.Add(time.Duration(i) * time.Second)
+		s.RecordInvocation(Invocation("a", at))
+		s.RecordLog(hearth.LogLine{Seq: int64(i + 1), At: at, Function: "a"})
+	}
+	MustDeploy(t, s, Function("a"))
+	mustFlush(t, s)
+	if got := must[int64](t)(s.Prune(t.Context(), t0.Add(2200*time.Second))); got != 4400 {
+		t.Errorf("pruned %d, want 4400", got)
+	}
+	is := all(t, 100, func(p store.Page) ([]hearth.Invocation, string, error) {
+		return s.Invocations(t.Context(), store.InvocationQuery{}, p)
+	})
+	if len(is) != 300 || !is[299].At.Equal(t0.Add(2200*time.Second)) {
+		t.Errorf("%d invocations left", len(is))
+	}
+	if ls := logs(t, s, 100, store.LogQuery{}); len(ls) != 300 || ls[0].Seq != 2201 {
+		t.Errorf("%d lines left", len(ls))
+	}
+	if got := must[int64](t)(s.Prune(t.Context(), t0.Add(2200*time.Second))); got != 0 {
+		t.Errorf("a second prune deleted %d", got)
+	}
+	must[hearth.Function](t)(s.Function(t.Context(), "a"))
+}
+
+func testFlushUnderLoad(t *testing.T, s store.Store) {
+	for _, err := range atOnce(8, func(i int) error {
+		for n := range 20 {
+			inv := Invocation("a", time.Now())
+			s.RecordInvocation(inv)
+			if err := s.Flush(t.Context()); err != nil {
+				return err
+			}
+			if _, err := s.Invocation(t.Context(), inv.ID); err != nil {
+				return fmt.Errorf("writer %d, record %d: %w", i, n, err)
+			}
+		}
+		return nil
+	}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.Dropped(); n != 0 {
+		t.Errorf("%d records were dropped", n)
+	}
+}
+
+func testClose(t *testing.T, s store.Store) {
+	if err := s.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("close again: %v", err)
+	}
+	s.RecordLog(hearth.LogLine{Seq: 1})
+	s.RecordInvocation(Invocation("a", time.Now()))
+	if n := s.Dropped(); n != 2 {
+		t.Errorf("%d records were dropped, want 2", n)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Errorf("flush after close: %v", err)
+	}
+}
