@@ -180,18 +180,18 @@ type Metrics struct {
 // quantiles over all its calls in the span.
 type FunctionMetrics struct {
 	Function    string                   `json:"function"`
+	Window      hearth.Duration          `json:"window" doc:"the span, shortened to what the server has seen"`
 	Invocations int64                    `json:"invocations"`
-	InFlight    int64                    `json:"in_flight"`
+	Rate        float64                  `json:"rate" doc:"per second"`
+	Errors      int64                    `json:"errors" doc:"outcomes but ok, throttled and cancelled"`
+	Throttled   int64                    `json:"throttled"`
+	ColdStarts  int64                    `json:"cold_starts"`
 	Outcomes    map[hearth.Outcome]int64 `json:"outcomes"`
 	Starts      map[hearth.Start]int64   `json:"starts"`
-	P50         hearth.Duration          `json:"p50"`
+	P50         hearth.Duration          `json:"p50" doc:"of the duration of calls"`
 	P95         hearth.Duration          `json:"p95"`
 	P99         hearth.Duration          `json:"p99"`
 	Max         hearth.Duration          `json:"max"`
-	StartP50    hearth.Duration          `json:"start_p50" doc:"time to get a sandbox ready, of calls that were not warm"`
-	StartP99    hearth.Duration          `json:"start_p99"`
-	CPU         hearth.Duration          `json:"cpu"`
-	MemoryPeak  int64                    `json:"memory_peak" doc:"bytes"`
 }
 
 // The kinds of Event.

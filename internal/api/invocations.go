@@ -1,0 +1,50 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"hearth"
+	"hearth/client/rest"
+	"hearth/internal/store"
+)
+
+type invocationsInput struct {
+	page
+	Function string         `query:"function"`
+	Version  int            `query:"version" minimum:"1"`
+	Outcome  hearth.Outcome `query:"outcome" enum:"ok,function_error,timeout,out_of_memory,crashed,throttled,cancelled,platform_error"`
+	From     time.Time      `query:"from" doc:"inclusive"`
+	To       time.Time      `query:"to" doc:"exclusive"`
+}
+
+func (a *API) listInvocations(ctx context.Context, in *invocationsInput) (*body[rest.List[hearth.Invocation]], error) {
+	is, next, err := a.o.Store.Invocations(ctx, store.InvocationQuery{
+		Function: in.Function, Version: in.Version, Outcome: in.Outcome, From: in.From, To: in.To,
+	}, in.store())
+	return listOf(is, next), err
+}
+
+func (a *API) getInvocation(ctx context.Context, in *struct {
+	ID string `path:"id"`
+}) (*body[hearth.Invocation], error) {
+	i, err := a.o.Store.Invocation(ctx, in.ID)
+	if hearth.ErrorCode(err) == hearth.CodeNotFound {
+		// Records are written in batches; one that just ended may not be there.
+		if err := a.o.Store.Flush(ctx); err != nil {
+			return nil, err
+		}
+		i, err = a.o.Store.Invocation(ctx, in.ID)
+	}
+	return &body[hearth.Invocation]{i}, err
+}
+
+func (p page) store() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
+
+// listOf makes the document of a page. It never says null for no items.
+func listOf[T any](items []T, next string) *body[rest.List[T]] {
+	if items == nil {
+		items = []T{}
+	}
+	return &body[rest.List[T]]{rest.List[T]{Items: items, Next: next}}
+}

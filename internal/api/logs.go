@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"hearth"
+	"hearth/client/rest"
+	"hearth/internal/logs"
+	"hearth/internal/store"
+)
+
+func (a *API) logOps() []operation {
+	const tag = "logs"
+	return []operation{
+		call(a, op("list-logs", "GET", "/logs", tag, "Search what functions wrote", hearth.RoleViewer), a.listLogs),
+		op("tail-logs", "GET", "/logs/tail", tag, "Follow what functions write", hearth.RoleViewer).
+			doc(func(o *huma.Operation) {
+				o.Description = "Server-sent events, one line each; the id is the line's `seq`. With `Last-Event-ID` (or `after`) it goes on from there."
+				for _, p := range []string{"function", "invocation", "stream", "text"} {
+					o.Parameters = append(o.Parameters, queryParam(p, "string", ""))
+				}
+				o.Parameters = append(o.Parameters, queryParam("version", "integer", ""), queryParam("after", "integer", "only lines after this one"))
+				o.Responses = eventStream()
+			}).stream(a.tailLogs),
+		op("stream-events", "GET", "/events", "events", "Follow what happens to functions", hearth.RoleViewer).
+			doc(func(o *huma.Operation) {
+				o.Description = "Server-sent events. With `Last-Event-ID` it goes on from there; an event of the kind `reset` says that some were lost."
+				o.Responses = eventStream()
+			}).stream(a.streamEvents),
+	}
+}
+
+func eventStream() map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {
+		Description: "Events until the reader leaves", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
+	}}
+}
+
+type logsInput struct {
+	page
+	Function   string    `query:"function"`
+	Version    int       `query:"version" minimum:"1"`
+	Invocation string    `query:"invocation"`
+	Stream     string    `query:"stream" enum:"stdout,stderr,platform"`
+	Text       string    `query:"text" doc:"substring, case-insensitive"`
+	From       time.Time `query:"from" doc:"inclusive"`
+	To         time.Time `query:"to" doc:"exclusive"`
+	After      int64     `query:"after" minimum:"0" doc:"only lines whose seq is greater"`
+	Newest     bool      `query:"newest" doc:"newest first"`
+}
+
+func (a *API) listLogs(ctx context.Context, in *logsInput) (*body[rest.List[hearth.LogLine]], error) {
+	// What was just written waits for its batch: a person who called and then
+	// looks expects to see it.
+	if err := a.o.Store.Flush(ctx); err != nil {
+		return nil, err
+	}
+	ls, next, err := a.o.Store.Logs(ctx, store.LogQuery{
+		Function: in.Function, Version: in.Version, Invocation: in.Invocation, Stream: in.Stream, Text: in.Text,
+		From: in.From, To: in.To, AfterSeq: in.After, Newest: in.Newest,
+	}, in.store())
+	return listOf(ls, next), err
+}
+
+// tailLogs sends lines as they are written. A reader that comes back, or was
+// too slow, gets what it missed from the store.
+func (a *API) tailLogs(w http.ResponseWriter, r *http.Request) {
+	f, err := tailFilter(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	sub := a.o.Logs.Subscribe(f)
+	defer sub.Close()
+	s, err := a.newStream(w, r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	t := tail{api: a, s: s, filter: f}
+	if s.last > 0 {
+		t.catchUp(r.Context())
+	}
+	for s.flush() {
+		select {
+		case l, ok := <-sub.C:
+			if !ok {
+				return
+			}
+			if sub.Lost() > 0 && s.last > 0 {
+				t.catchUp(r.Context())
+			}
+			t.send(l)
+		case <-s.wait():
+			s.heartbeat()
+		case <-s.done:
+			return
+		case <-a.closing:
+			return
+		}
+	}
+}
+
+type tail struct {
+	api    *API
+	s      *stream
+	filter logs.Filter
+}
+
+func (t tail) send(l hearth.LogLine) {
+	if l.Seq <= t.s.last {
+		return
+	}
+	t.s.last = l.Seq
+	t.s.send(strconv.FormatInt(l.Seq, 10), l)
+}
+
+// catchUp sends what the store has after the last line sent.
+func (t tail) catchUp(ctx context.Context) {
+	if err := t.api.o.Store.Flush(ctx); err != nil {
+		t.s.note(err)
+		return
+	}
+	q := store.LogQuery{
+		Function: t.filter.Function, Version: t.filter.Version, Invocation: t.filter.Invocation,
+		Stream: t.filter.Stream, Text: t.filter.Text, AfterSeq: t.s.last,
+	}
+	for p := (store.Page{Limit: 1000}); t.s.err == nil; {
+		ls, next, err := t.api.o.Store.Logs(ctx, q, p)
+		if err != nil {
+			t.s.note(err)
+			return
+		}
+		for _, l := range ls {
+			t.send(l)
+		}
+		if next == "" {
+			return
+		}
+		p.Cursor = next
+	}
+}
+
+func tailFilter(r *http.Request) (logs.Filter, error) {
+	q := r.URL.Query()
+	version, err := versionParam(r)
+	return logs.Filter{
+		Function: q.Get("function"), Version: version, Invocation: q.Get("invocation"),
+		Stream: q.Get("stream"), Text: q.Get("text"),
+	}, err
+}

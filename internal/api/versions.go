@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"hearth"
+	"hearth/client/rest"
+)
+
+func (a *API) versionOps() []operation {
+	const tag = "versions"
+	return []operation{
+		call(a, op("list-versions", "GET", "/functions/{name}/versions", tag, "List versions, newest first", hearth.RoleViewer), a.listVersions),
+		call(a, op("get-version", "GET", "/functions/{name}/versions/{number}", tag, "Get a version", hearth.RoleViewer), a.getVersion),
+		op("get-version-code", "GET", "/functions/{name}/versions/{number}/code", tag, "Download the code of a version", hearth.RoleDeveloper).
+			doc(func(o *huma.Operation) {
+				o.Responses = map[string]*huma.Response{"200": {
+					Description: "A .tar.gz", Content: map[string]*huma.MediaType{"application/gzip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+				}}
+			}).stream(a.versionCode),
+	}
+}
+
+func (a *API) listVersions(ctx context.Context, in *struct {
+	byName
+	page
+}) (*body[rest.List[hearth.Version]], error) {
+	if _, err := a.o.Store.Function(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	vs, next, err := a.o.Store.Versions(ctx, in.Name, in.store())
+	for i := range vs {
+		vs[i] = redact(ctx, vs[i])
+	}
+	return listOf(vs, next), err
+}
+
+func (a *API) getVersion(ctx context.Context, in *struct {
+	byName
+	Number int `path:"number" minimum:"1"`
+}) (*body[hearth.Version], error) {
+	v, err := a.o.Store.Version(ctx, in.Name, in.Number)
+	return &body[hearth.Version]{redact(ctx, v)}, err
+}
+
+func (a *API) versionCode(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(r.PathValue("number"))
+	if err != nil {
+		a.fail(w, r, hearth.Errorf(hearth.CodeInvalid, "%q is not the number of a version", r.PathValue("number")).WithField("number"))
+		return
+	}
+	v, err := a.o.Store.Version(r.Context(), r.PathValue("name"), n)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/gzip")
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%d.tar.gz"`, v.Function, v.Number))
+	if err := a.o.Bundles.Export(r.Context(), v.CodeDigest, w); err != nil {
+		a.log.ErrorContext(r.Context(), "code not sent", "version", v.Ref(), "err", err)
+		panic(http.ErrAbortHandler)
+	}
+}
