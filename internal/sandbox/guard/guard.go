@@ -20,6 +20,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -152,9 +153,15 @@ func (g *guarded) do(ctx context.Context, call func(context.Context) error) erro
 	if err == nil || errors.Is(err, sandbox.ErrAssigned) {
 		return err
 	}
+	if g.gone() && !errors.Is(err, sandbox.ErrGone) {
+		err = fmt.Errorf("%w: %w", sandbox.ErrGone, err)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	return errors.Join(err, g.destroy(ctx, err))
+	if derr := g.destroy(ctx, err); derr != nil {
+		return fmt.Errorf("%w; then destroy it: %w", err, derr)
+	}
+	return err
 }
 
 func (g *guarded) during(ctx context.Context, call func(context.Context) error) error {
