@@ -56,6 +56,17 @@ type PoolInfo struct {
 	Target  int            `json:"target"`
 	Hits    int64          `json:"hits"`
 	Misses  int64          `json:"misses"`
+	Error   string         `json:"error,omitempty"` // why the last attempt to make one failed
+}
+
+// Stats is what the engine counts besides invocations.
+type Stats struct {
+	Running   int   `json:"running"`    // admitted invocations
+	Waiting   int   `json:"waiting"`    // calls without a place
+	Sandboxes int   `json:"sandboxes"`  // those being made included
+	MemoryMiB int   `json:"memory_mib"` // limits of those that serve a version
+	Evicted   int64 `json:"evicted"`    // let go to make room
+	Recovered int   `json:"recovered"`  // destroyed at the start, left by an earlier process
 }
 
 // Readiness is what a deploy learned by making the first sandbox.

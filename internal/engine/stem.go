@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"hearth"
+)
+
+// stemKey tells which stem cells can stand for each other.
+type stemKey struct {
+	driver  string
+	runtime string
+	network hearth.Network
+}
+
+// stems is a pool of stem cells. One goroutine for each pool fills it, with
+// little urgency: making cells must not take the processor from the call that
+// just used one. Guarded by Engine.mu.
+type stems struct {
+	key    stemKey
+	rt     hearth.Runtime
+	pinned bool // filled though no version uses it
+	users  int  // versions that take traffic, or are about to
+	ready  []*instance
+	making bool
+	taken  time.Time // when the last one was
+	hits   int64
+	misses int64
+	fails  backoff // attempts to make one
+	deaths backoff // of cells that waited, since one was used
+	err    error   // why the last attempt failed
+	wake   chan struct{}
+}
+
+const (
+	// settle is how long refilling waits for the call that took a cell.
+	settle = 10 * time.Millisecond
+	// firstRefillWait is the first step of the back-off between failed refills.
+	firstRefillWait = 250 * time.Millisecond
+)
+
+func (s *stems) target(e *Engine) int {
+	if s.users == 0 && !s.pinned {
+		return 0
+	}
+	return e.cfg.StemTarget(s.key.runtime)
+}
+
+func (s *stems) lose(i *instance) {
+	if n := slices.Index(s.ready, i); n >= 0 {
+		s.ready = slices.Delete(s.ready, n, n+1)
+	}
+}
+
+// stemsFor returns the pool of a key and makes it on first use. mu is held.
+func (e *Engine) stemsFor(key stemKey, rt hearth.Runtime) *stems {
+	s := e.stems[key]
+	if s == nil {
+		s = &stems{key: key, rt: rt, wake: make(chan struct{}, 1)}
+		e.stems[key] = s
+		if e.started && !e.closed {
+			e.wg.Go(func() { e.fillStems(s) })
+		}
+	}
+	return s
+}
+
+// takeStem makes a waiting cell p's, nil if there is none. mu is held.
+func (e *Engine) takeStem(p *pool) *instance {
+	s := e.stemsFor(p.key, p.rt)
+	if len(s.ready) == 0 || !e.memoryFor(p) {
+		s.misses++
+		return nil
+	}
+	i := s.ready[0] // the oldest: it has settled best
+	s.ready = slices.Delete(s.ready, 0, 1)
+	s.hits++
+	s.taken = time.Now()
+	s.deaths = backoff{}
+	p.adopt(i)
+	s.poke()
+	return i
+}
+
+// keepStem puts a cell that nobody waits for into its pool. mu is held.
+func (e *Engine) keepStem(i *instance) {
+	s := e.stems[i.key]
+	if i.condemned {
+		return
+	}
+	s.ready = append(s.ready, i)
+	if len(s.ready) > max(s.target(e), 1)+1 {
+		e.condemn(s.ready[0], nil)
+	}
+}
+
+// died is called when a cell ended that nobody ended.
+func (s *stems) died() {
+	s.deaths.failed(0, firstRefillWait)
+	s.err = errors.New("a prewarmed sandbox died while it waited")
+}
+
+func (s *stems) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Engine) wakeFillers() {
+	for _, s := range e.stems {
+		s.poke()
+	}
+}
+
+// fillStems keeps s at its target until the engine stops.
+func (e *Engine) fillStems(s *stems) {
+	for {
+		wait, work := e.refillDue(s)
+		switch {
+		case work && wait == 0:
+			e.refill(s)
+			continue
+		case !work:
+			wait = time.Hour
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-e.ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-s.wake:
+			timer.Stop()
+		}
+	}
+}
+
+// refillDue says whether a cell is wanted, and how long that may wait.
+func (e *Engine) refillDue(s *stems) (wait time.Duration, work bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	target := s.target(e)
+	for len(s.ready) > target && target == 0 {
+		e.condemn(s.ready[0], nil)
+	}
+	if len(s.ready) >= target || e.closed || e.count >= e.cfg.MaxSandboxes {
+		return 0, false
+	}
+	wait = max(s.fails.wait(), s.deaths.wait())
+	if len(s.ready) > 0 {
+		wait = max(wait, settle-time.Since(s.taken))
+	}
+	return wait, true
+}
+
+// refill makes one cell. Failures are kept for those who look and for callers
+// who miss.
+func (e *Engine) refill(s *stems) {
+	select {
+	case e.refills <- struct{}{}:
+		defer func() { <-e.refills }()
+	case <-e.ctx.Done():
+		return
+	}
+	e.mu.Lock()
+	if e.closed || e.count >= e.cfg.MaxSandboxes {
+		e.mu.Unlock()
+		return
+	}
+	e.count++
+	s.making = true
+	e.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.StartTimeout)
+	i, err := e.newInstance(ctx, s.key, s.rt, false)
+	cancel()
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.making = false
+	if err != nil {
+		e.count--
+		if e.ctx.Err() != nil {
+			return
+		}
+		s.fails.failed(0, firstRefillWait)
+		s.err = err
+		e.log.Warn("a prewarmed sandbox could not be made", "driver", s.key.driver, "runtime", s.key.runtime,
+			"failures", s.fails.failures, "again_in", s.fails.wait(), "err", err)
+		return
+	}
+	s.fails, s.err = backoff{}, nil
+	e.born(i)
+	for _, p := range e.starved() {
+		if p.key == s.key && p.mayGrow(0) && e.memoryFor(p) {
+			p.adopt(i)
+			p.serve(i)
+			return
+		}
+	}
+	e.keepStem(i)
+}
+
+// born lists a new sandbox and starts to watch it. mu is held.
+func (e *Engine) born(i *instance) {
+	e.live[i] = struct{}{}
+	e.wg.Go(func() { e.watch(i) })
+	if e.closed {
+		e.condemn(i, nil)
+	}
+}
