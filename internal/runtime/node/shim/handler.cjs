@@ -7,6 +7,7 @@ const fs = require('node:fs');
 const Module = require('node:module');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const vm = require('node:vm');
 const { hrtime, jsonParse, tagOf } = require('./primordials.cjs');
 const { Failure } = require('./errors.cjs');
 
@@ -111,12 +112,34 @@ async function importFile(root, file) {
   }
 }
 
-/** explained adds what to do where an old Node takes an ES module for CommonJS. */
+/** explained adds to a syntax error where it is, or what to do where an old Node takes an ES module for CommonJS. */
 function explained(file, err) {
-  if (err instanceof SyntaxError && file.endsWith('.js') && /import statement|token 'export'|import\.meta/.test(err.message)) {
+  if (!(err instanceof SyntaxError)) return err;
+  if (file.endsWith('.js') && /import statement|token 'export'|import\.meta/.test(err.message)) {
     err.message += ' (rename the file to .mjs, or put "type": "module" into package.json)';
+  } else {
+    err.stack = located(file, err.message) ?? err.stack;
   }
   return err;
+}
+
+/**
+ * located compiles a module once more as a script, without its imports and
+ * exports, to learn the line of a syntax error: import() doesn't tell. It returns
+ * the trace, or null where that finds another error or none.
+ */
+function located(file, message) {
+  const source = fs.readFileSync(file, 'utf8')
+    .replace(/^([ \t]*)import\b[^(.][^;]*?(['"])[^'"\n]*\2;?/gm, (text) => text.replace(/[^\n]/g, ' '))
+    .replace(/^([ \t]*)export[ \t]+default\b/gm, '$1void          ')
+    .replace(/^([ \t]*)export[ \t]*(?=\{)/gm, '$1void  ')
+    .replace(/^([ \t]*)export\b/gm, '$1      ');
+  try {
+    new vm.Script(`(async()=>{${source}\n})`, { filename: file, columnOffset: -'(async()=>{'.length });
+  } catch (err) {
+    if (err.message === message) return err.stack;
+  }
+  return null;
 }
 
 /** pick follows the attribute path from one of the places. */

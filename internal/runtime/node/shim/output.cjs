@@ -118,7 +118,7 @@ class Output {
     const plain = console[method];
     console[method] = (...args) => {
       const outer = this.#level;
-      this.#level = level;
+      this.#level ??= level; // console.trace calls console.error
       try {
         plain.apply(console, args);
       } finally {

@@ -16,6 +16,7 @@ const { unpack } = require('./tar.cjs');
 const FIRST_CREDIT = 256 << 10;
 const SETTLES_LATER = /\.\s*(?:done|succeed|fail)\b/;
 
+const sourceOf = Function.prototype.call.bind(Function.prototype.toString);
 const isThenable = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
 
 /** Invocation is one call in flight. */
@@ -195,28 +196,37 @@ class Session {
     if (isThenable(value)) {
       invocation.byCallback = call.length >= 3;
       const done = (result) => this.#reply(invocation, result);
-      const failed = (err) => this.#settle(invocation, err ?? new Failure('handler', String(err), `the handler rejected with ${err}`));
+      const failed = (err) => this.#reject(invocation, err);
       if (value instanceof Promise) promiseThen(value, done, failed);
       else value.then(done, failed);
-    } else if (value === undefined && this.#callsBack(call)) {
+    } else if (this.#callsBack(call, value)) {
       invocation.byCallback = true;
     } else {
       this.#reply(invocation, value);
     }
   }
 
-  /** callsBack tells whether a handler that returned nothing will answer later. */
-  #callsBack(call) {
-    return call.length >= 3 || (call.length === 2 && SETTLES_LATER.test(Function.prototype.toString.call(call)));
+  /**
+   * callsBack tells whether a handler that returned will answer later. With a
+   * callback declared, what it returned doesn't count, as on AWS.
+   */
+  #callsBack(call, value) {
+    return call.length >= 3 ||
+      (value === undefined && call.length === 2 && SETTLES_LATER.test(sourceOf(call)));
   }
 
   #settle(invocation, err, value) {
     if (err === null || err === undefined) {
       this.#reply(invocation, value);
-    } else if (!invocation.replied) {
-      invocation.replied = true;
-      this.#fail(invocation, err);
+    } else {
+      this.#reject(invocation, err);
     }
+  }
+
+  #reject(invocation, err) {
+    if (invocation.replied) return;
+    invocation.replied = true;
+    this.#fail(invocation, err);
   }
 
   #reply(invocation, value) {

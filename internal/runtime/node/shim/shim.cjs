@@ -70,7 +70,7 @@ function guardExit() {
   process.exit = (code) => {
     const status = code ?? process.exitCode ?? 0;
     lastWords({ kind: 'exit', type: 'SystemExit', message: `the function called process.exit(${inspect(status)})`, trace: '' });
-    return exit.call(process, code);
+    return exit.call(process, status);
   };
   const fatal = (event) => (err) => {
     if (process.listenerCount(event) > 1) return; // the function has its own way
