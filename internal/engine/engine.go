@@ -182,10 +182,10 @@ func (e *Engine) Stop(ctx context.Context) error {
 
 // closeAll condemns every sandbox and frees every waiter.
 func (e *Engine) closeAll() {
-	e.cancel()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
+	defer e.cancel() // after the waiters have been told
 	for _, p := range e.starved() {
 		for len(p.waiters) > 0 {
 			t := p.next()

@@ -138,9 +138,12 @@ func (e *Engine) obtain(ctx context.Context, p *pool) (*instance, *hearth.Error)
 			WithHint("try again later, or raise the server's limits of sandboxes or memory")
 	}
 	e.count++
+	e.wg.Add(1) // Stop waits, and cuts it short
+	defer e.wg.Done()
 	e.mu.Unlock()
 
 	cctx, cancel := context.WithTimeout(ctx, e.cfg.StartTimeout)
+	defer context.AfterFunc(e.ctx, cancel)()
 	i, err := e.newInstance(cctx, p.key, p.rt, true)
 	cancel()
 	e.mu.Lock()
