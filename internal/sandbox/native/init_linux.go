@@ -87,7 +87,7 @@ func runInit(setup io.Reader) error {
 var zygoteCaps = []int{unix.CAP_SYS_ADMIN, unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_SETPCAP}
 
 func becomeZygote(spec initSpec) error {
-	if err := enterRoot(spec.Root); err != nil {
+	if err := enterRoot(spec.Root, false); err != nil {
 		return err
 	}
 	if err := dropBounding(zygoteCaps...); err != nil {
@@ -113,7 +113,7 @@ func becomeCell(spec initSpec) error {
 	if err != nil {
 		return err
 	}
-	if err := enterRoot(spec.Root); err != nil {
+	if err := enterRoot(spec.Root, true); err != nil {
 		return err
 	}
 	for _, step := range []struct {

@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,28 +16,43 @@ import (
 	"hearth"
 	"hearth/internal/runtime"
 	"hearth/internal/runtime/node"
+	"hearth/internal/runtime/python"
 	"hearth/internal/sandbox"
 	"hearth/internal/sandbox/native"
 	"hearth/internal/wire"
 )
 
 // languages are those that the driver is tested with.
-var languages = map[string]runtime.Language{"nodejs": node.New()}
+var languages = map[string]runtime.Language{"nodejs": node.New(), "python": python.New()}
+
+// Finding a language takes a while, so it is done once.
+var detected sync.Map // language to func() (hearth.Runtime, error)
 
 // mustRuntime returns the best interpreter of the host for a language.
 func mustRuntime(t testing.TB, language string) hearth.Runtime {
 	t.Helper()
-	// The shim must be readable by the sandboxes' users, which t.TempDir isn't.
-	dir := mustPublicDir(t)
-	rts, note, err := languages[language].Detect(t.Context(), dir)
+	detect := func() (hearth.Runtime, error) {
+		rts, note, err := languages[language].Detect(context.Background(), shims)
+		if err != nil {
+			return hearth.Runtime{}, err
+		}
+		if len(rts) == 0 {
+			return hearth.Runtime{}, fmt.Errorf("%w: %s", errNoLanguage, note)
+		}
+		return rts[0], nil
+	}
+	once, _ := detected.LoadOrStore(language, sync.OnceValues(detect))
+	rt, err := once.(func() (hearth.Runtime, error))()
+	if errors.Is(err, errNoLanguage) {
+		skip(t, err.Error())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rts) == 0 {
-		skip(t, "no "+language+" on this host: "+note)
-	}
-	return rts[0]
+	return rt
 }
+
+var errNoLanguage = errors.New("this host lacks the language")
 
 // skip skips, but not where everything is meant to be there.
 func skip(t testing.TB, why string) {
@@ -126,7 +142,9 @@ func (c code) write(t testing.TB, language string) (dir string) {
 // function is a sandbox that serves a handler.
 type function struct {
 	sandbox.Sandbox
-	wire *wire.Conn
+	driver  *native.Driver
+	runtime hearth.Runtime
+	wire    *wire.Conn
 
 	mu  sync.Mutex
 	log strings.Builder
@@ -135,13 +153,20 @@ type function struct {
 // mustServe makes s serve the code in dir.
 func mustServe(t testing.TB, s sandbox.Sandbox, dir string, l hearth.Limits) *function {
 	t.Helper()
-	f := &function{Sandbox: s}
-	if o, ok := sandbox.As[sandbox.Outputter](s); ok {
-		o.Output(func(fd int, p []byte) { f.write(p) })
-	}
 	if err := s.Assign(t.Context(), sandbox.Assignment{Limits: l, CodeDir: dir}); err != nil {
 		t.Fatal(err)
 	}
+	f := mustLoad(t, s, l)
+	if o, ok := sandbox.As[sandbox.Outputter](s); ok {
+		o.Output(func(fd int, p []byte) { f.write(p) })
+	}
+	return f
+}
+
+// mustLoad tells an assigned sandbox to load, with its first call.
+func mustLoad(t testing.TB, s sandbox.Sandbox, l hearth.Limits) *function {
+	t.Helper()
+	f := &function{Sandbox: s}
 	c, err := s.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)

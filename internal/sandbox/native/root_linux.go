@@ -122,8 +122,9 @@ func within(dir, p string) bool {
 
 // enterRoot puts the root together and makes it the root of the calling
 // process, whose mount namespace must be its own. Nothing of the old one can be
-// reached afterwards.
-func enterRoot(s rootSpec) error {
+// reached afterwards. With cell set /proc is that of a sandbox, whose pid
+// namespace the caller is in; else it is that of a zygote.
+func enterRoot(s rootSpec, cell bool) error {
 	plan, err := planRoot(s.Files)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func enterRoot(s rootSpec) error {
 	if err := plan.build(s); err != nil {
 		return err
 	}
-	if err := mountProc(filepath.Join(s.On, "proc"), false); err != nil {
+	if err := mountProc(filepath.Join(s.On, "proc"), cell); err != nil {
 		return err
 	}
 	ro := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}

@@ -40,6 +40,7 @@ type zygote struct {
 
 	isReady chan struct{}
 	dead    chan struct{} // closed when the process was reaped
+	state   string        // how it ended, valid then
 }
 
 type spawnReply struct {
@@ -97,7 +98,7 @@ func startZygote(ctx context.Context, d *Driver, k *kit, id string, rt hearth.Ru
 	case <-z.isReady:
 		return z, nil
 	case <-z.dead:
-		return nil, errors.New("it ended before it was ready")
+		return nil, fmt.Errorf("it ended before it was ready (%s)", z.state)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -140,7 +141,9 @@ func (z *zygote) launch(k *kit) (*started, error) {
 	output.Go(func() { z.relay(out.f) })
 	go z.listen()
 	go func() {
-		_, _ = z.proc.Wait()
+		if st, err := z.proc.Wait(); err == nil {
+			z.state = st.String()
+		}
 		output.Wait() // its last words belong into the error
 		close(z.dead)
 	}()
