@@ -76,23 +76,35 @@ func (p *netnsPool) close() {
 	}
 }
 
-// newNetns makes a network namespace. The thread that does is in it then, so it
-// is never used for anything else: its goroutine ends locked to it.
+// newNetns makes a network namespace.
 func newNetns() (*os.File, error) {
-	type result struct {
-		ns  *os.File
-		err error
-	}
-	c := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			c <- result{err: fmt.Errorf("make network namespace: %w", err)}
+	var ns *os.File
+	var err error
+	onSpareThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			err = fmt.Errorf("make network namespace: %w", err)
 			return
 		}
-		ns, err := os.Open("/proc/thread-self/ns/net")
-		c <- result{ns, err}
+		ns, err = os.Open("/proc/thread-self/ns/net")
+	})
+	return ns, err
+}
+
+// onSpareThread runs f on a thread that is thrown away afterwards, with
+// whatever f did to it, and waits for it. It is never the process's first
+// thread: that one can't be thrown away, and it is whose namespaces /proc/self
+// shows.
+func onSpareThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			onSpareThread(f) // elsewhere, because this goroutine holds the first thread
+		} else {
+			f()
+		}
+		close(done)
 	}()
-	r := <-c
-	return r.ns, r.err
+	<-done
 }
