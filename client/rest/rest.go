@@ -139,6 +139,7 @@ type Pool struct {
 	Target  int            `json:"target"`
 	Hits    int64          `json:"hits"`
 	Misses  int64          `json:"misses"`
+	Error   string         `json:"error,omitempty" doc:"why the last attempt to make one failed"`
 }
 
 // Server is what a server says about itself.
@@ -150,7 +151,18 @@ type Server struct {
 	Draining  bool      `json:"draining"`
 	Sandbox   string    `json:"sandbox" doc:"the default sandbox"`
 	Sandboxes []Driver  `json:"sandboxes"`
+	Load      Load      `json:"load"`
 	Dropped   int64     `json:"dropped" doc:"records of invocations and logs given up since the start"`
+}
+
+// Load is what a server does now.
+type Load struct {
+	Running   int   `json:"running" doc:"calls that have a place"`
+	Waiting   int   `json:"waiting" doc:"calls that wait for one"`
+	Sandboxes int   `json:"sandboxes"`
+	MemoryMiB int   `json:"memory_mib" doc:"memory limits of the sandboxes that serve"`
+	Evicted   int64 `json:"evicted" doc:"sandboxes let go to make room"`
+	Recovered int   `json:"recovered" doc:"sandboxes cleared away at the start, left by an earlier process"`
 }
 
 // Driver is a sandbox technology on the server's host.

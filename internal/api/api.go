@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func (a *API) Restore(ctx context.Context) error {
 		}
 		for _, f := range fs {
 			if err := a.restore(ctx, f); err != nil {
-				a.log.Error("function can't be put in place", "function", f.Name, "err", err)
+				a.log.Error("function can't run on this host", "function", f.Name, "err", err)
 			}
 		}
 		if next == "" {
@@ -128,11 +129,8 @@ func (a *API) restore(ctx context.Context, f hearth.Function) error {
 	if err != nil {
 		return err
 	}
-	if err := a.o.Engine.Activate(f, v); err != nil {
-		return err
-	}
-	a.functions.put(f, v)
-	return nil
+	a.functions.put(f, v) // even if it can't run here now: its calls say why
+	return a.o.Engine.Activate(f, v)
 }
 
 // Close ends event streams, which would otherwise outlast a graceful shutdown,
@@ -155,6 +153,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &statusWriter{ResponseWriter: w}
 	start := time.Now()
 	defer func() {
+		a.recovered(rec, r, recover())
 		a.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
 			"took", time.Since(start), "from", a.from.of(r).IP)
 	}()
@@ -177,6 +176,22 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.serveRoute(rec, r)
 	}
+}
+
+// recovered answers for a handler that panicked, whose stack goes to the log.
+// http.ErrAbortHandler is how we break a connection and goes on its way.
+func (a *API) recovered(w *statusWriter, r *http.Request, v any) {
+	switch {
+	case v == nil:
+		return
+	case v == http.ErrAbortHandler:
+		panic(v)
+	}
+	a.log.Error("handler panicked", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	writeProblem(w, a.toProblem(r.Context(), hearth.Errorf(hearth.CodePlatform, "internal error")))
 }
 
 func notFound(r *http.Request) error {

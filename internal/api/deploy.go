@@ -228,14 +228,13 @@ func (d *deployer) drop(ctx context.Context, v hearth.Version) error {
 	return d.api.o.Store.DropVersion(ctx, v.Function, v.Number)
 }
 
-// put lets a version that the store calls active serve.
+// put lets a version that the store calls active serve. With an error it is in
+// place all the same, and its calls say why they can't be.
 func (d *deployer) put(ctx context.Context, f hearth.Function, v hearth.Version, kind string) error {
-	if err := d.api.o.Engine.Activate(f, v); err != nil {
-		return err
-	}
+	err := d.api.o.Engine.Activate(f, v)
 	d.api.functions.put(f, v)
 	d.api.changes.publish(rest.Event{Kind: kind, Function: f.Name, Version: v.Number, By: caller(ctx).user.Name})
-	return nil
+	return err
 }
 
 // version fills what cfg leaves out and checks the whole.

@@ -88,6 +88,7 @@ func (a *API) updateFunction(ctx context.Context, in *struct {
 	f, err := a.o.Store.UpdateFunction(ctx, in.Name, u, rev)
 	if err == nil {
 		a.functions.update(f)
+		a.o.Engine.Update(f)
 		a.changes.publish(rest.Event{Kind: rest.EventUpdated, Function: f.Name, Version: f.Active, By: caller(ctx).user.Name})
 	}
 	return a.tagged(ctx, f, err)

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+	"io/fs"
+
+	"hearth"
+	"hearth/internal/runtime"
+	"hearth/internal/runtime/node"
+	"hearth/internal/runtime/python"
+)
+
+// detect finds the languages of the host.
+func detect(ctx context.Context, shims string, instead []runtime.Language) (*runtime.Catalog, error) {
+	if instead == nil {
+		instead = []runtime.Language{python.New(), node.New()}
+	}
+	return runtime.Detect(ctx, shims, instead...)
+}
+
+// languages is a catalog in the shape that the API asks for.
+type languages struct{ *runtime.Catalog }
+
+// Choose picks the runtime and the handler of code and checks both.
+func (l languages) Choose(name, handler string, code fs.FS) (rt hearth.Runtime, fn string, err error) {
+	lang := runtime.Language(nil)
+	if name == "" {
+		if lang, err = l.Guess(code); err != nil {
+			return rt, "", err
+		}
+		name = lang.Name()
+	}
+	if rt, err = l.Get(name); err != nil {
+		return rt, "", err
+	}
+	lang = l.Language(rt)
+	if handler == "" {
+		if handler, err = lang.Handler(code); err != nil {
+			return rt, "", err
+		}
+	}
+	return rt, handler, lang.Check(code, handler)
+}

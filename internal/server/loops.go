@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"hearth/internal/metrics"
+)
+
+const (
+	pruneEvery = 10 * time.Minute
+	sweepEvery = time.Hour
+	sweepGrace = time.Hour // an upload may wait so long for its version
+	flushEvery = 30 * time.Second
+)
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// startLoops starts what is done now and then.
+func (s *Server) startLoops(ctx context.Context) error {
+	return s.loops.Run(context.WithoutCancel(ctx),
+		s.every(pruneEvery, s.prune), s.every(sweepEvery, s.sweep), s.every(flushEvery, s.api.Flush))
+}
+
+func (s *Server) every(d time.Duration, do func(context.Context)) func(context.Context) {
+	return func(ctx context.Context) {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				do(ctx)
+			}
+		}
+	}
+}
+
+// prune deletes invocations and logs that are older than they are kept.
+func (s *Server) prune(ctx context.Context) {
+	n, err := s.store.Prune(ctx, time.Now().Add(-s.cfg.Retention))
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("old records not deleted", "err", err)
+	} else if n > 0 {
+		s.log.Info("old records deleted", "count", n)
+	}
+}
+
+// sweep deletes code that no version uses.
+func (s *Server) sweep(ctx context.Context) {
+	used, err := s.store.CodeDigests(ctx)
+	if err == nil {
+		var n int
+		var freed int64
+		n, freed, err = s.bundles.Sweep(ctx, func(digest string) bool { return used[digest] }, sweepGrace)
+		if n > 0 {
+			s.log.Info("unused code deleted", "bundles", n, "bytes", freed)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("unused code not deleted", "err", err)
+	}
+}
+
+// sources is what a scrape of the metrics asks.
+func (s *Server) sources() metrics.Sources {
+	return metrics.Sources{
+		Dropped: s.store.Dropped,
+		Pools: func() (out []metrics.PoolState) {
+			for _, p := range s.engine.Pools() {
+				out = append(out, metrics.PoolState{
+					Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network),
+					Ready: p.Ready, Target: p.Target, Hits: p.Hits, Misses: p.Misses,
+				})
+			}
+			return out
+		},
+		Sandboxes: func() (out []metrics.SandboxCount) {
+			count := map[[2]string]int{}
+			for _, b := range s.engine.Sandboxes(context.Background()) {
+				count[[2]string{b.Driver, b.State}]++
+			}
+			for k, n := range count {
+				out = append(out, metrics.SandboxCount{Driver: k[0], State: k[1], Count: n})
+			}
+			return out
+		},
+	}
+}
