@@ -122,7 +122,7 @@ func mustCreate(t testing.TB, d *native.Driver, rt hearth.Runtime) sandbox.Sandb
 
 func spec(rt hearth.Runtime) sandbox.Spec {
 	return sandbox.Spec{
-		ID: fmt.Sprintf("cell-%d", sandboxes.Add(1)), Runtime: rt, Limits: hearth.DefaultLimits(), Network: hearth.NetworkNone,
+		ID: fmt.Sprintf("cell-%d-%d", os.Getpid(), sandboxes.Add(1)), Runtime: rt, Limits: hearth.DefaultLimits(), Network: hearth.NetworkNone,
 	}
 }
 
@@ -203,6 +203,15 @@ func (f *function) call(ctx context.Context, event string) (string, error) {
 	defer s.Close()
 	_, body, _, err := s.Result(ctx)
 	return string(body), err
+}
+
+// mustStart invokes the function and doesn't wait for an answer.
+func (f *function) mustStart(t testing.TB, event string) {
+	t.Helper()
+	_, err := f.wire.Invoke(wire.Invoke{ID: "2", Kind: wire.KindJSON}, []byte(event))
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (f *function) mustCall(t testing.TB, event string) string {

@@ -371,10 +371,11 @@ func (z *zygote) retire() {
 	z.endIfIdle()
 }
 
-// endIfIdle closes the control socket, which ends the zygote. z.mu is held.
+// endIfIdle ends the control socket, and with it the zygote. Our reading half
+// stays open for what the zygote still says. z.mu is held.
 func (z *zygote) endIfIdle() {
 	if z.retired && z.users == 0 && len(z.alive) == 0 {
-		_ = z.conn.Close()
+		_ = z.conn.CloseWrite()
 	}
 }
 
@@ -390,7 +391,7 @@ func (z *zygote) isDead() bool {
 // end stops the zygote now and removes its traces. Its cells live on.
 func (z *zygote) end() {
 	if z.conn != nil {
-		_ = z.conn.Close()
+		_ = z.conn.CloseWrite()
 		select {
 		case <-z.dead:
 		case <-time.After(time.Second):
