@@ -27,13 +27,13 @@ type withETag struct {
 	Body rest.FunctionInfo
 }
 
-// ifMatch is the input of changes that may depend on a revision.
-type ifMatch struct {
+// Conditional is the input of changes that may depend on a revision.
+type Conditional struct {
 	IfMatch string `header:"If-Match" doc:"the function's ETag; the change fails with 412 if it is another by now"`
 }
 
 // revision returns what the caller last saw, 0 for any.
-func (m ifMatch) revision() (int64, error) {
+func (m Conditional) revision() (int64, error) {
 	tag := strings.Trim(strings.TrimPrefix(m.IfMatch, "W/"), `"`)
 	if tag == "" || tag == "*" {
 		return 0, nil
@@ -47,7 +47,7 @@ func (m ifMatch) revision() (int64, error) {
 }
 
 func (a *API) listFunctions(ctx context.Context, in *struct {
-	page
+	Page
 	Prefix string `query:"prefix" doc:"only names that start so"`
 }) (*body[rest.List[rest.FunctionInfo]], error) {
 	fs, next, err := a.o.Store.Functions(ctx, in.Prefix, in.store())
@@ -65,14 +65,14 @@ func (a *API) listFunctions(ctx context.Context, in *struct {
 	return listOf(infos, next), nil
 }
 
-func (a *API) getFunction(ctx context.Context, in *byName) (*withETag, error) {
+func (a *API) getFunction(ctx context.Context, in *ByName) (*withETag, error) {
 	f, err := a.o.Store.Function(ctx, in.Name)
 	return a.tagged(ctx, f, err)
 }
 
 func (a *API) updateFunction(ctx context.Context, in *struct {
-	byName
-	ifMatch
+	ByName
+	Conditional
 	Body rest.FunctionUpdate
 }) (*withETag, error) {
 	rev, err := in.revision()
@@ -95,8 +95,8 @@ func (a *API) updateFunction(ctx context.Context, in *struct {
 }
 
 func (a *API) deleteFunction(ctx context.Context, in *struct {
-	byName
-	ifMatch
+	ByName
+	Conditional
 }) (*none, error) {
 	rev, err := in.revision()
 	if err != nil {
@@ -116,7 +116,7 @@ func (a *API) deleteFunction(ctx context.Context, in *struct {
 }
 
 func (a *API) rollback(ctx context.Context, in *struct {
-	byName
+	ByName
 	Body rest.Rollback
 }) (*withETag, error) {
 	unlock := a.deployer.locks.lock(in.Name)

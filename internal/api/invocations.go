@@ -10,7 +10,7 @@ import (
 )
 
 type invocationsInput struct {
-	page
+	Page
 	Function string         `query:"function"`
 	Version  int            `query:"version" minimum:"1"`
 	Outcome  hearth.Outcome `query:"outcome" enum:"ok,function_error,timeout,out_of_memory,crashed,throttled,cancelled,platform_error"`
@@ -19,6 +19,11 @@ type invocationsInput struct {
 }
 
 func (a *API) listInvocations(ctx context.Context, in *invocationsInput) (*body[rest.List[hearth.Invocation]], error) {
+	if in.Cursor == "" { // a person called and now looks
+		if err := a.o.Store.Flush(ctx); err != nil {
+			return nil, err
+		}
+	}
 	is, next, err := a.o.Store.Invocations(ctx, store.InvocationQuery{
 		Function: in.Function, Version: in.Version, Outcome: in.Outcome, From: in.From, To: in.To,
 	}, in.store())
@@ -39,7 +44,7 @@ func (a *API) getInvocation(ctx context.Context, in *struct {
 	return &body[hearth.Invocation]{i}, err
 }
 
-func (p page) store() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
+func (p Page) store() store.Page { return store.Page{Limit: p.Limit, Cursor: p.Cursor} }
 
 // listOf makes the document of a page. It never says null for no items.
 func listOf[T any](items []T, next string) *body[rest.List[T]] {

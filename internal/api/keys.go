@@ -31,7 +31,7 @@ func (a *API) owner(ctx context.Context, name string) (hearth.User, error) {
 }
 
 func (a *API) listKeys(ctx context.Context, in *struct {
-	page
+	Page
 	User string `query:"user" doc:"name of the user; yourself if not given"`
 }) (*body[rest.List[hearth.Key]], error) {
 	u, err := a.owner(ctx, in.User)

@@ -42,7 +42,7 @@ func eventStream() map[string]*huma.Response {
 }
 
 type logsInput struct {
-	page
+	Page
 	Function   string    `query:"function"`
 	Version    int       `query:"version" minimum:"1"`
 	Invocation string    `query:"invocation"`

@@ -69,13 +69,14 @@ func (a *API) table() []operation {
 // body is an input or output that is one JSON document.
 type body[T any] struct{ Body T }
 
-// byName is the input of an operation on one named thing.
-type byName struct {
+// ByName is the input of an operation on one named thing.
+type ByName struct {
 	Name string `path:"name"`
 }
 
-// page is the input of lists.
-type page struct {
+// Page is the input of lists. It and the other embedded inputs are exported only
+// because the library that reads them doesn't look into others.
+type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"at most so many items; 100 if not given"`
 	Cursor string `query:"cursor" doc:"the next of the page before"`
 }

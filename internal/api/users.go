@@ -27,7 +27,7 @@ func validateRole(r hearth.Role) error {
 	return hearth.Errorf(hearth.CodeInvalid, "%q is not a role", r).WithHint("use admin, developer or viewer").WithField("role")
 }
 
-func (a *API) listUsers(ctx context.Context, in *page) (*body[rest.List[hearth.User]], error) {
+func (a *API) listUsers(ctx context.Context, in *Page) (*body[rest.List[hearth.User]], error) {
 	us, next, err := a.o.Store.Users(ctx, in.store())
 	return listOf(us, next), err
 }
@@ -45,7 +45,7 @@ func (a *API) addUser(ctx context.Context, in *body[rest.NewUser]) (*body[hearth
 }
 
 func (a *API) updateUser(ctx context.Context, in *struct {
-	byName
+	ByName
 	Body rest.UserUpdate
 }) (*body[hearth.User], error) {
 	if err := validateRole(in.Body.Role); err != nil {
@@ -63,7 +63,7 @@ func (a *API) updateUser(ctx context.Context, in *struct {
 	return &body[hearth.User]{u}, nil
 }
 
-func (a *API) deleteUser(ctx context.Context, in *byName) (*none, error) {
+func (a *API) deleteUser(ctx context.Context, in *ByName) (*none, error) {
 	u, err := a.o.Store.UserByName(ctx, in.Name)
 	if err != nil {
 		return nil, err

@@ -27,8 +27,8 @@ func (a *API) versionOps() []operation {
 }
 
 func (a *API) listVersions(ctx context.Context, in *struct {
-	byName
-	page
+	ByName
+	Page
 }) (*body[rest.List[hearth.Version]], error) {
 	if _, err := a.o.Store.Function(ctx, in.Name); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (a *API) listVersions(ctx context.Context, in *struct {
 }
 
 func (a *API) getVersion(ctx context.Context, in *struct {
-	byName
+	ByName
 	Number int `path:"number" minimum:"1"`
 }) (*body[hearth.Version], error) {
 	v, err := a.o.Store.Version(ctx, in.Name, in.Number)
