@@ -1,0 +1,87 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Sources are asked at each scrape; nil ones are left out.
+type Sources struct {
+	Sandboxes func() []SandboxCount
+	Pools     func() []PoolState
+	Dropped   func() int64 // telemetry records given up
+}
+
+// SandboxCount is how many sandboxes of a driver are in a state.
+type SandboxCount struct {
+	Driver string
+	State  string
+	Count  int
+}
+
+// PoolState is a pool of prewarmed sandboxes.
+type PoolState struct {
+	Driver, Runtime, Network string
+	Ready, Target            int
+	Hits, Misses             int64
+}
+
+// Watch sets what is asked at each scrape.
+func (c *Collector) Watch(s Sources) { c.sources.Store(&s) }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// scrape asks the sources. It describes nothing beforehand, because a source
+// may come and go.
+type scrape struct{ c *Collector }
+
+func (scrape) Describe(chan<- *prometheus.Desc) {}
+
+func (s scrape) Collect(out chan<- prometheus.Metric) {
+	src := s.c.sources.Load()
+	if src.Sandboxes != nil {
+		collectSandboxes(out, src.Sandboxes())
+	}
+	if src.Pools != nil {
+		collectPools(out, src.Pools())
+	}
+	if src.Dropped != nil {
+		out <- prometheus.MustNewConstMetric(desc("hearth_telemetry_dropped_total", "Records of invocations and log lines that were given up."),
+			prometheus.CounterValue, float64(src.Dropped()))
+	}
+}
+
+func collectSandboxes(out chan<- prometheus.Metric, counts []SandboxCount) {
+	d := desc("hearth_sandboxes", "Sandboxes that live, by state.", "driver", "state")
+	type key struct{ driver, state string }
+	sum := map[key]int{}
+	for _, n := range counts {
+		sum[key{n.Driver, n.State}] += n.Count
+	}
+	for k, n := range sum {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), k.driver, k.state)
+	}
+}
+
+func collectPools(out chan<- prometheus.Metric, pools []PoolState) {
+	labels := []string{"driver", "runtime", "network"}
+	ready := desc("hearth_pool_ready", "Prewarmed sandboxes that wait.", labels...)
+	target := desc("hearth_pool_target", "Prewarmed sandboxes that should wait.", labels...)
+	hits := desc("hearth_pool_hits_total", "Cold starts that found a prewarmed sandbox.", labels...)
+	misses := desc("hearth_pool_misses_total", "Cold starts that found none.", labels...)
+	type key struct{ driver, runtime, network string }
+	sum := map[key]PoolState{}
+	for _, p := range pools {
+		k := key{p.Driver, p.Runtime, p.Network}
+		s := sum[k]
+		sum[k] = PoolState{Ready: s.Ready + p.Ready, Target: s.Target + p.Target, Hits: s.Hits + p.Hits, Misses: s.Misses + p.Misses}
+	}
+	for k, p := range sum {
+		put := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
+			out <- prometheus.MustNewConstMetric(d, t, v, k.driver, k.runtime, k.network)
+		}
+		put(ready, prometheus.GaugeValue, float64(p.Ready))
+		put(target, prometheus.GaugeValue, float64(p.Target))
+		put(hits, prometheus.CounterValue, float64(p.Hits))
+		put(misses, prometheus.CounterValue, float64(p.Misses))
+	}
+}
