@@ -73,7 +73,7 @@ func (d *driver) Leftovers(ctx context.Context) ([]sandbox.Sandbox, error) {
 }
 
 func (d *driver) guard(sb sandbox.Sandbox, l *life) sandbox.Sandbox {
-	g := &guarded{Sandbox: sb, life: l, turn: make(chan struct{}, 1)}
+	g := &guarded{Sandbox: sb, life: l, turn: make(chan struct{}, 1), destroying: make(chan struct{}, 1)}
 	g.alive, g.kill = context.WithCancel(context.Background())
 	go g.watch()
 	return g
@@ -109,8 +109,8 @@ type guarded struct {
 	mu       sync.Mutex
 	assigned bool
 
-	dmu       sync.Mutex // held by Destroy for all it does
-	destroyed bool
+	destroying chan struct{} // holds a token while Destroy runs
+	destroyed  bool          // of the token's holder
 }
 
 // Unwrap lets sandbox.As see the driver's sandbox.
@@ -219,8 +219,12 @@ func (g *guarded) Destroy(ctx context.Context) error { return g.destroy(ctx, nil
 
 func (g *guarded) destroy(ctx context.Context, why error) error {
 	g.kill()
-	g.dmu.Lock()
-	defer g.dmu.Unlock()
+	select {
+	case g.destroying <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-g.destroying }()
 	if g.destroyed {
 		return nil
 	}
