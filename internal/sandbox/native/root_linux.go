@@ -67,10 +67,10 @@ func planRoot(files []string) (rootPlan, error) {
 		found[real] = true
 	}
 	for _, f := range slices.Sorted(maps.Keys(found)) {
-		if n := len(p.binds); n > 0 && within(p.binds[n-1], f) {
-			continue // sorted: what is inside a folder follows it
+		// Sorted: what is inside a folder comes after it.
+		if !slices.ContainsFunc(p.binds, func(dir string) bool { return within(dir, f) }) {
+			p.binds = append(p.binds, f)
 		}
-		p.binds = append(p.binds, f)
 	}
 	maps.DeleteFunc(p.links, func(link, _ string) bool {
 		return slices.ContainsFunc(p.binds, func(b string) bool { return within(b, link) })
