@@ -250,3 +250,25 @@ func (Language) Check(_ fs.FS, handler string) error {
 	}
 	return nil
 }
+
+// Head sends a request and returns the status only: the reply may be a stream
+// without an end.
+func (e *Env) Head(method, path string, headers ...string) int {
+	e.T.Helper()
+	ctx, cancel := context.WithCancel(e.T.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, e.URL()+path, nil)
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Add(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		e.T.Fatalf("%s %s: %v", method, path, err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
