@@ -17,5 +17,5 @@ func main() {
 	if native.IsInit() {
 		os.Exit(native.Init())
 	}
-	os.Exit(cli.Main(version))
+	os.Exit(cli.Main(version, native.EnterUserNamespace))
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"hearth"
 )
@@ -40,4 +42,24 @@ func ReadEndpoint(dir string) (Endpoint, string, error) {
 		return e, "", fmt.Errorf("read the key: %w", err)
 	}
 	return e, strings.TrimSpace(string(key)), nil
+}
+
+// endpointPoll is how often WaitEndpoint looks: it waits for a file that another
+// goroutine or process writes within milliseconds.
+const endpointPoll = 10 * time.Millisecond
+
+// WaitEndpoint is ReadEndpoint that waits for the server to come up, until ctx
+// ends.
+func WaitEndpoint(ctx context.Context, dir string) (Endpoint, string, error) {
+	for {
+		e, key, err := ReadEndpoint(dir)
+		if hearth.ErrorCode(err) != hearth.CodeUnavailable {
+			return e, key, err
+		}
+		select {
+		case <-ctx.Done():
+			return Endpoint{}, "", err
+		case <-time.After(endpointPoll):
+		}
+	}
 }

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hearth"
+	"hearth/client"
+)
+
+func (a *App) invokeCmd() *cobra.Command {
+	var data string
+	var version int
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "invoke NAME",
+		Short: "Call a function and print what it returns",
+		Example: `  hearth invoke hello -d '{"name":"Ada"}'
+  hearth invoke resize -d @photo.json > out.json
+  cat event.json | hearth invoke hello -d -`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeFunctions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := a.payload(data)
+			if err != nil {
+				return err
+			}
+			return a.invoke(cmd.Context(), client.InvokeRequest{Name: args[0], Version: version, Body: body}, verbose)
+		},
+	}
+	c.Flags().StringVarP(&data, "data", "d", "", "the event: JSON, @file, or - for standard input (default null)")
+	c.Flags().IntVar(&version, "version", 0, "call this version (default: the active one)")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say how it started and how long it took, and show its log")
+	return c
+}
+
+// payload reads what -d names.
+func (a *App) payload(data string) (io.Reader, error) {
+	switch {
+	case data == "":
+		return nil, nil
+	case data == "-":
+		return a.In, nil
+	case strings.HasPrefix(data, "@"):
+		b, err := os.ReadFile(data[1:])
+		if err != nil {
+			return nil, usage("read the event: %w", err).WithHint("@ names a file: -d @event.json")
+		}
+		return bytes.NewReader(b), nil
+	}
+	return strings.NewReader(data), nil
+}
+
+func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool) error {
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	r, err := cl.Invoke(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	tail := &lastByte{w: a.Out}
+	if _, err := io.Copy(tail, r.Body); err != nil {
+		var e *hearth.Error
+		if errors.As(err, &e) {
+			return e
+		}
+		return hearth.Errorf(hearth.CodeFunctionCrashed, "the reply broke off: %w", err).
+			WithHint("see: hearth logs %s", req.Name)
+	}
+	if tail.last != '\n' && isTerminal(a.Out) {
+		_, _ = io.WriteString(a.Out, "\n")
+	}
+	if verbose {
+		a.explain(ctx, cl, r)
+	}
+	return nil
+}
+
+// explain prints the record of a call and its log on the error stream. Both are
+// written in batches, so a call may be gone before its record is there.
+func (a *App) explain(ctx context.Context, cl *client.Client, r *client.Reply) {
+	p := a.printer(a.Err)
+	lines, err := cl.Logs(ctx, client.LogsQuery{Invocation: r.Invocation}, client.Page{Limit: 1000})
+	if err == nil {
+		for _, l := range lines.Items {
+			p.printf("%s\n", p.dim("log     "+l.Text))
+		}
+	}
+	inv, err := cl.Invocation(ctx, r.Invocation)
+	if err != nil {
+		p.printf("%s\n", p.dim("call    "+r.Invocation+" ("+string(r.Start)+")"))
+		return
+	}
+	ph := inv.Phases
+	p.printf("%s\n", p.dim("call    "+inv.ID+" · "+string(inv.Start)+" · "+millis(inv.Duration)))
+	p.printf("%s\n", p.dim("phases  queue "+millis(ph.Queue)+" · sandbox "+millis(ph.Sandbox)+" · load "+millis(ph.Load)+
+		" · import "+millis(ph.Import)+" · handler "+millis(ph.Handler)+" · reply "+millis(ph.Reply)))
+}
+
+// lastByte remembers the last byte that went through.
+type lastByte struct {
+	w    io.Writer
+	last byte
+}
+
+func (l *lastByte) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.last = p[len(p)-1]
+	}
+	return l.w.Write(p)
+}
