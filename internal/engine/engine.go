@@ -202,10 +202,16 @@ func (e *Engine) closeAll() {
 		fn.queue = nil
 		for _, p := range fn.pools {
 			p.stopTimers()
+			p.dropped = true
 		}
 	}
 	for i := range e.live {
 		e.condemn(i, shuttingDown())
+	}
+	for _, fn := range e.fns {
+		for _, p := range fn.pools {
+			p.closeIfOver()
+		}
 	}
 	e.checkQuiet()
 }

@@ -92,11 +92,23 @@ func (e *Engine) newInstance(ctx context.Context, key stemKey, rt hearth.Runtime
 	return i, nil
 }
 
+// ending reports whether i is dead or was condemned.
+func (i *instance) ending() bool {
+	select {
+	case <-i.sb.Done():
+	case <-i.end:
+	case <-i.link.Done():
+	default:
+		return false
+	}
+	return true
+}
+
 // verdict is why a sandbox came to its end.
 type verdict struct {
 	exit   sandbox.Exit
 	exited bool  // exit is known and is the cause
-	link   error // what ended the link, if that was the cause
+	link   error // what ended the link; the cause if exit isn't
 }
 
 // watch waits for the end of i, finds out why, and destroys it.
@@ -139,23 +151,22 @@ func (e *Engine) watch(i *instance) {
 }
 
 // judge sets the verdict. A breach of the protocol goes before the exit that
-// follows from it.
+// follows from it, but not before a violent death, which can leave half a frame.
 func (i *instance) judge() {
+	v := &i.verdict
 	select {
-	case <-i.link.Done():
-		if err := i.link.Err(); errors.Is(err, wire.ErrProtocol) {
-			i.verdict.link = err
-			return
-		}
+	case <-i.sb.Done():
+		v.exit, v.exited = i.sb.Exit(), true
 	default:
 	}
 	select {
-	case <-i.sb.Done():
-		i.verdict.exit, i.verdict.exited = i.sb.Exit(), true
+	case <-i.link.Done():
+		v.link = i.link.Err()
 	default:
-		if i.verdict.link = i.link.Err(); i.verdict.link == nil {
-			i.verdict.link = io.EOF
-		}
+		v.link = io.EOF
+	}
+	if errors.Is(v.link, wire.ErrProtocol) && v.exit.Signal == "" && !v.exit.OOM {
+		v.exited = false
 	}
 }
 

@@ -252,6 +252,11 @@ func (c *call) result(ctx context.Context, done context.CancelFunc, began time.T
 func (c *call) failed(ctx context.Context, err error) *hearth.Error {
 	var said *wire.Error
 	switch cause := context.Cause(ctx); {
+	case errors.As(err, &said) && said.Kind == wire.ErrorCancelled && c.i.ending():
+		// Nobody cancelled it: these are the last words of a dying shim.
+		why := c.e.autopsy(c.i)
+		c.finish(why)
+		return why
 	case errors.As(err, &said):
 		why := functionError(c.pool.v, said)
 		if said.Kind == wire.ErrorExit {
@@ -396,20 +401,29 @@ func (c *call) settle() {
 	if !alone {
 		return
 	}
-	var u hearth.Usage
-	select {
-	case <-i.dead:
-		u = i.verdict.exit.Usage
-	default:
-		ctx, cancel := context.WithTimeout(c.e.ctx, time.Second)
-		u, _ = i.sb.Usage(ctx)
-		cancel()
-	}
-	if u != (hearth.Usage{}) {
+	if u := c.e.usage(i); u != (hearth.Usage{}) {
 		total := u.CPU
 		u.CPU = max(0, total-i.cpu)
 		i.cpu = total
 		c.inv.Usage = &u
+	}
+}
+
+// usage reads the counters of a sandbox, or what was left of them when it died.
+func (e *Engine) usage(i *instance) hearth.Usage {
+	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+	defer cancel()
+	u, err := i.sb.Usage(ctx)
+	if err == nil {
+		return u
+	}
+	late := time.NewTimer(100 * time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-i.sb.Done():
+		return i.sb.Exit().Usage
+	case <-late.C:
+		return hearth.Usage{}
 	}
 }
 

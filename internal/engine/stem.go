@@ -118,23 +118,25 @@ func (e *Engine) wakeFillers() {
 
 // fillStems keeps s at its target until the engine stops.
 func (e *Engine) fillStems(s *stems) {
-	for {
+	for e.ctx.Err() == nil {
 		wait, work := e.refillDue(s)
 		switch {
-		case work && wait == 0:
-			e.refill(s)
-			continue
 		case !work:
-			wait = time.Hour
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-e.ctx.Done():
+			select {
+			case <-e.ctx.Done():
+			case <-s.wake:
+			}
+		case wait > 0:
+			// Not to be woken: what wakes it is a cell taken, and waiting for
+			// that call is the point, or a back-off.
+			timer := time.NewTimer(wait)
+			select {
+			case <-e.ctx.Done():
+			case <-timer.C:
+			}
 			timer.Stop()
-			return
-		case <-timer.C:
-		case <-s.wake:
-			timer.Stop()
+		default:
+			e.refill(s)
 		}
 	}
 }
@@ -197,6 +199,7 @@ func (e *Engine) refill(s *stems) {
 	e.born(i)
 	for _, p := range e.starved() {
 		if p.key == s.key && p.mayGrow(0) && e.memoryFor(p) {
+			i.start = e.drivers[s.key.driver].startOnDemand(s.rt) // it never waited
 			p.adopt(i)
 			p.serve(i)
 			return

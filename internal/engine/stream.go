@@ -83,6 +83,7 @@ func (s *stream) fetch() error {
 
 // finished ends a stream that is complete. mu is held.
 func (s *stream) finished() {
+	s.c.inv.Phases.Reply = hearth.Duration(time.Since(s.c.handling))
 	s.cease(io.EOF)
 	s.c.finishLater()
 }
@@ -92,13 +93,13 @@ func (s *stream) fail(ctx context.Context, err error) {
 	if s.over != nil {
 		return
 	}
-	s.cease(io.ErrUnexpectedEOF)
-	s.over = s.c.failed(ctx, err)
+	s.c.inv.Phases.Reply = hearth.Duration(time.Since(s.c.handling))
+	// Ceasing ends ctx, which says why it failed: that comes last.
+	s.cease(s.c.failed(ctx, err))
 }
 
 func (s *stream) cease(why error) {
 	s.over = why
-	s.c.inv.Phases.Reply = hearth.Duration(time.Since(s.c.handling))
 	s.unwatch()
 	s.stopRead()
 	s.done()
@@ -117,6 +118,7 @@ func (s *stream) Close() error {
 		s.reading, s.stopRead = context.WithCancel(s.ctx)
 		s.c.background(func() { _, _ = io.Copy(io.Discard, s) })
 	default:
+		s.c.inv.Phases.Reply = hearth.Duration(time.Since(s.c.handling))
 		s.cease(io.ErrClosedPipe)
 		s.c.interrupt("disconnect", hearth.Errorf(hearth.CodeCancelled, "the caller closed the reply before its end"))
 	}
