@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hearth"
+	"hearth/internal/sandbox"
 	"hearth/internal/sandbox/native"
 )
 
@@ -21,12 +22,17 @@ import (
 // mustAttacker returns a sandbox that serves the attacks.
 func mustAttacker(t *testing.T, d *native.Driver, rt hearth.Runtime, l hearth.Limits) *function {
 	t.Helper()
+	return mustLoadAttacks(t, d, mustCreate(t, d, rt), rt, l)
+}
+
+func mustLoadAttacks(t *testing.T, d *native.Driver, s sandbox.Sandbox, rt hearth.Runtime, l hearth.Limits) *function {
+	t.Helper()
 	name := map[string]string{"nodejs": "main.js", "python": "main.py"}[rt.Language]
 	b, err := os.ReadFile(filepath.Join("testdata", "attack", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := mustServe(t, mustCreate(t, d, rt), code{rt.Language: string(b)}.write(t, rt.Language), l)
+	f := mustServe(t, s, code{rt.Language: string(b)}.write(t, rt.Language), l)
 	f.driver, f.runtime = d, rt
 	return f
 }
@@ -186,7 +192,42 @@ func TestTheHostsLoopbackIsOutOfReach(t *testing.T) {
 		if got != "ENETUNREACH" {
 			t.Errorf("got %s", got)
 		}
+		if got := attack[[]string](t, f, "interfaces", nil); !cmp.Equal(got, []string{"lo"}) {
+			t.Errorf("interfaces: %q", got)
+		}
 	})
+}
+
+func TestEgressGivesAnInterfaceAndResolversOnly(t *testing.T) {
+	d := mustDriver(t, native.Config{})
+	rt := mustRuntime(t, "nodejs")
+	sp := spec(rt)
+	sp.Network = hearth.NetworkEgress
+	s, err := d.Create(t.Context(), sp)
+	if hearth.ErrorCode(err) == hearth.CodeUnsupported {
+		skip(t, err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := mustLoadAttacks(t, d, s, rt, hearth.DefaultLimits())
+	if got := attack[[]string](t, f, "interfaces", nil); len(got) != 2 {
+		t.Errorf("interfaces: %q, not the loopback and one more", got)
+	}
+	conf := attack[results](t, f, "host_files", results{"paths": []string{"/etc/resolv.conf"}})
+	if text, _ := conf["/etc/resolv.conf"].(string); !strings.Contains(text, "nameserver ") {
+		t.Errorf("resolv.conf is %v", conf)
+	}
+	l, err := net.Listen("tcp", "0.0.0.0:0") // on every address of the host
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := attack[string](t, f, "loopback", results{"port": l.Addr().(*net.TCPAddr).Port}); got == "connected" {
+		t.Error("it reaches the host's loopback")
+	}
+	mustDestroy(t, s)
+	mustLeaveNothing(t, d)
 }
 
 func TestSiblingsDontMeetOverAbstractSockets(t *testing.T) {

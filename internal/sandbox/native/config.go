@@ -29,6 +29,9 @@ type Config struct {
 
 	// NetworkPool is how many network namespaces wait, ready made. Default 8.
 	NetworkPool int
+
+	// Egress is how sandboxes with `network: egress` get out.
+	Egress EgressOptions
 }
 
 func (c Config) withDefaults() Config {

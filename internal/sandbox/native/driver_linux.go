@@ -110,9 +110,7 @@ func (d *Driver) open() (_ *kit, err error) {
 	if k.groups, err = openCgroups(d.cfg.Instance); err != nil {
 		return nil, err
 	}
-	if k.egress, err = newEgress(d.cfg.Instance); err != nil {
-		return nil, err
-	}
+	k.egress = openEgress(d.cfg.Instance, d.cfg.Egress)
 	k.nets = newNetnsPool(d.cfg.NetworkPool)
 	return k, nil
 }

@@ -36,7 +36,8 @@ const attacks = {
     s.unref()
   }),
   sibling: (e) => connect('\0' + e.name),
-  interfaces: () => Object.keys(os.networkInterfaces()),
+  // Each line has a name, a colon and numbers.
+  interfaces: () => read2('/proc/self/net/dev').split('\n').map((l) => l.split(':')).filter((l) => l.length > 1).map(([name]) => name.trim()),
   descriptors: () => Object.fromEntries(fs.readdirSync('/proc/self/fd')
     .map((fd) => [fd, attempt(() => fs.readlinkSync('/proc/self/fd/' + fd).split(':')[0])])
     .filter(([, target]) => target !== 'ENOENT')),
