@@ -76,7 +76,10 @@ func TestOutputComesWithoutAFlush(t *testing.T) {
 func TestFlushEndsUnderAFlood(t *testing.T) {
 	c := mustOutput(t)
 	var got int
-	c.out.start(func(_ int, p []byte) { got += len(p) })
+	c.out.start(func(fd int, p []byte) {
+		got += len(p)
+		c.sink(fd, nil)
+	})
 	stop := make(chan struct{})
 	flooded := make(chan struct{})
 	go func() {
@@ -93,6 +96,7 @@ func TestFlushEndsUnderAFlood(t *testing.T) {
 			}
 		}
 	}()
+	<-c.some
 	for range 20 {
 		c.out.flush()
 	}
