@@ -190,16 +190,19 @@ func (u *unpacker) tarEntry(h *tar.Header, r io.Reader) error {
 
 // special refuses what is neither file, folder nor link.
 func special(name string, mode fs.FileMode) error {
-	what := "of a kind that is not known"
+	return invalid("leave it out", "the archive's entry %s is %s, not a file, folder or link", quote(name), modeName(mode))
+}
+
+func modeName(mode fs.FileMode) string {
 	switch {
 	case mode&fs.ModeDevice != 0:
-		what = "a device"
+		return "a device"
 	case mode&fs.ModeNamedPipe != 0:
-		what = "a named pipe"
+		return "a named pipe"
 	case mode&fs.ModeSocket != 0:
-		what = "a socket"
+		return "a socket"
 	}
-	return invalid("leave it out", "the archive's entry %s is %s, not a file, folder or link", quote(name), what)
+	return "of a kind that is not known"
 }
 
 func (u *unpacker) zip(up *os.File) error {

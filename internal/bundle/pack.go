@@ -108,7 +108,7 @@ func listFile(base string, fi fs.FileInfo) (tree, error) {
 }
 
 func notPackable(name string, mode fs.FileMode) error {
-	return hearth.Errorf(hearth.CodeInvalid, "%s can't be packed: it is %s, not a file, folder or link", name, strings.ToLower(mode.Type().String())).
+	return hearth.Errorf(hearth.CodeInvalid, "%s can't be packed: it is %s, not a file, folder or link", name, modeName(mode)).
 		WithHint("name it in %s, or move it away", IgnoreFile)
 }
 
