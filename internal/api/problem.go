@@ -77,19 +77,29 @@ func validationProblem(_ huma.Context, _ string, v any) (any, error) {
 	}
 	e := &hearth.Error{Code: rest.CodeOf(m.Status), Message: m.Detail}
 	if len(m.Errors) > 0 {
-		d := m.Errors[0]
-		_, field, _ := strings.Cut(d.Location, ".")
-		e.Field, e.Message = field, d.Message
-		if field != "" {
-			e.Message = field + ": " + d.Message
-		}
+		e.Field, e.Message = validationError(m.Errors[0])
 		if len(m.Errors) > 1 {
-			e.Hint = "more is wrong: " + m.Errors[1].Error()
+			_, next := validationError(m.Errors[1])
+			e.Hint = "more is wrong: " + next
 		}
 	}
 	p := rest.NewProblem(e)
 	p.Status = m.Status
 	return p, nil
+}
+
+// validationError names the field in the caller's spelling: "limit", and not
+// "query.limit".
+func validationError(d *huma.ErrorDetail) (field, message string) {
+	_, field, _ = strings.Cut(d.Location, ".")
+	if missing, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(missing, " ")
+		return strings.TrimPrefix(field+"."+name, "."), name + " is missing"
+	}
+	if field == "" {
+		return "", d.Message
+	}
+	return field, field + ": " + d.Message
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
