@@ -12,7 +12,7 @@ const { hrtime, jsonParse, tagOf } = require('./primordials.cjs');
 const { Failure } = require('./errors.cjs');
 
 const EXTENSIONS = ['.js', '.mjs', '.cjs'];
-const MODULE_SYNTAX = /^\s*(?:import\s*[\w{*"']|export\s*[\w{*]|await\s)|\bimport\.meta\b/m;
+const MODULE_SYNTAX = /^\s*(?:import(?:\s+\w|\s*[{*"'])|export(?:\s+\w|\s*[{*])|await\s)|\bimport\.meta\b/m;
 const SLOW_US = 2000;
 const MAX_SLOW = 16;
 

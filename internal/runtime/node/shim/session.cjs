@@ -123,7 +123,7 @@ class Session {
     if (this.#load !== null || stream !== 0) throw new ProtocolError('load came twice');
     this.#load = head;
     if (head.concurrency > 1) this.#scope = new AsyncLocalStorage();
-    this.#become(head, body).catch((err) => this.#failLoad(describe('import', err)));
+    promiseThen(this.#become(head, body), undefined, (err) => this.#failLoad(describe('import', err)));
   }
 
   async #become(load, bundle) {
@@ -235,7 +235,7 @@ class Session {
     try {
       const { head, body, stream } = read(invocation.head.kind, value);
       if (stream !== undefined) {
-        this.#stream(invocation, head, stream).catch((err) => this.#fail(invocation, err));
+        promiseThen(this.#stream(invocation, head, stream), undefined, (err) => this.#fail(invocation, err));
         return;
       }
       if (body.length > MAX_BODY) {
