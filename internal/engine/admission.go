@@ -214,6 +214,7 @@ func (e *Engine) withdraw(t *ticket) {
 	if t.pool != nil {
 		t.pool.cut(t)
 		e.leave(t.fn)
+		t.fn.forget(t.pool)
 		return
 	}
 	t.fn.queue = slices.DeleteFunc(t.fn.queue, func(o *ticket) bool { return o == t })

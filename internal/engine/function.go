@@ -94,9 +94,6 @@ func (e *Engine) use(p *pool, n int) {
 // mu is held.
 func (e *Engine) tend(p *pool) {
 	e.grow(p)
-	if e.closed || p.broken != nil {
-		return
-	}
 	for len(p.all)+p.warming < p.minWarm() && e.mayWarm(p) {
 		p.warming++
 		e.wg.Go(func() { e.warm(p) })
@@ -105,7 +102,7 @@ func (e *Engine) tend(p *pool) {
 }
 
 func (e *Engine) mayWarm(p *pool) bool {
-	return e.started && e.count < e.cfg.MaxSandboxes && e.memoryFor(p)
+	return e.started && !e.closed && p.broken == nil && e.count < e.cfg.MaxSandboxes && e.memoryFor(p)
 }
 
 // warm makes one loaded sandbox for MinWarm, after the back-off that failures
