@@ -52,13 +52,17 @@ function messageOf(value) {
   return withoutShim(attempt(() => String(value.message), ''));
 }
 
-/** ours tells the lines of a message or a trace that speak of Node or of the shim. */
+const SHIM = `${__dirname}/`;
+const PLACES = [`(${SHIM}`, `at ${SHIM}`, `async ${SHIM}`, `file://${SHIM}`];
+
+/** ours tells the lines of a trace that are frames of Node or of the shim. */
 function ours(line) {
-  return line.includes(__dirname) || /(?:^\s+at |\()(?:async )?(?:[^()]* \()?node:/.test(line);
+  if (!/^\s+at /.test(line)) return line.startsWith(`- ${SHIM}`); // of a "require stack"
+  return /(?:\(|at (?:async )?)node:/.test(line) || PLACES.some((place) => line.includes(place));
 }
 
 function withoutShim(text) {
-  return text.includes(__dirname) ? text.split('\n').filter((line) => !ours(line)).join('\n') : text;
+  return text.includes(SHIM) ? text.split('\n').filter((line) => !ours(line)).join('\n') : text;
 }
 
 /** cleanTrace drops the frames of Node and the shim, and what builtins are left at the end. */

@@ -17,7 +17,7 @@ const FIRST_CREDIT = 256 << 10;
 const SETTLES_LATER = /\.\s*(?:done|succeed|fail)\b/;
 
 const sourceOf = Function.prototype.call.bind(Function.prototype.toString);
-const isThenable = (value) => value !== null && typeof value === 'object' && typeof value.then === 'function';
+const isThenable = (value) => value instanceof Promise || (value !== null && typeof value === 'object' && typeof value.then === 'function');
 
 /** Invocation is one call in flight. */
 class Invocation {
@@ -197,8 +197,12 @@ class Session {
       invocation.byCallback = call.length >= 3;
       const done = (result) => this.#reply(invocation, result);
       const failed = (err) => this.#reject(invocation, err);
-      if (value instanceof Promise) promiseThen(value, done, failed);
-      else value.then(done, failed);
+      try {
+        if (value instanceof Promise) promiseThen(value, done, failed);
+        else value.then(done, failed);
+      } catch (err) {
+        failed(err);
+      }
     } else if (this.#callsBack(call, value)) {
       invocation.byCallback = true;
     } else {

@@ -1,7 +1,9 @@
 // Every way for a function to go wrong has its own clear error; what it prints
 // is attributed.
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Shim, answerOf, folderOf } from './harness.mjs';
 
 test('an exception has type, message and the function\'s own trace', async (t) => {
@@ -15,6 +17,15 @@ export const handler = async () => { await null; deep() }`);
   assert.match(error.trace, /no money\n\s+at deep \(\/.*index\.mjs:3:\d+\)\n\s+at (async )?(Module\.)?handler/);
   assert.match(error.trace, /Caused by: TypeError: empty/);
   assert.doesNotMatch(error.trace, /node:|session\.cjs|runtime\/node\/shim/);
+});
+
+test('a trace keeps a function whose path looks like the shim\'s', async () => {
+  const { describe } = createRequire(import.meta.url)('../errors.cjs');
+  const shim = fileURLToPath(new URL('..', import.meta.url));
+  const err = new Error('x');
+  err.stack = ['Error: x', `    at f (/code${shim}mod.js:1:1)`, `    at g (${shim}session.cjs:1:1)`, `    at ${shim}a.cjs:1:1`, `    at async ${shim}a.cjs:1:1`,
+    `    at async file://${shim}a.mjs:1:1`, '    at node:internal/x:1:1', '    at async node:internal/x:1:1', '    at Timer.run (node:timers:1:1)', '    at h (/code/node/x.js:1:1)'].join('\n');
+  assert.equal(describe('handler', err).trace, ['Error: x', `    at f (/code${shim}mod.js:1:1)`, '    at h (/code/node/x.js:1:1)'].join('\n'));
 });
 
 for (const [what, thrown, type, message] of [
