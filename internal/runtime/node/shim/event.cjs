@@ -29,10 +29,12 @@ function clock(date) {
     `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} +0000`;
 }
 
-/** joined makes an object of pairs, the values of equal names joined by a comma. */
-function joined(pairs) {
+/** joined makes an object of pairs, the values of equal names joined by a comma, cookies as cookies are. */
+function joined(pairs, cookie = ',') {
   const values = new Map();
-  for (const [name, value] of pairs) values.set(name, values.has(name) ? `${values.get(name)},${value}` : value);
+  for (const [name, value] of pairs) {
+    values.set(name, values.has(name) ? `${values.get(name)}${name === 'cookie' ? cookie : ','}${value}` : value);
+  }
   return Object.fromEntries(values);
 }
 
@@ -42,11 +44,11 @@ function* headerPairs(headers) {
 
 /** httpEvent makes the event of an HTTP request. */
 function httpEvent(http, body, { apiId, requestId }) {
-  const headers = joined(headerPairs(http.headers));
+  const headers = joined(headerPairs(http.headers), '; ');
   const at = new Date(now());
   const routeKey = http.route || '$default';
   const event = { version: '2.0', routeKey, rawPath: http.path, rawQueryString: http.raw_query ?? '' };
-  if (headers.cookie) event.cookies = headers.cookie.split(/[;,]\s*/).filter(Boolean);
+  if (headers.cookie) event.cookies = headers.cookie.split(/;\s*/).filter(Boolean);
   event.headers = headers;
   if (http.raw_query) event.queryStringParameters = joined(new URLSearchParams(http.raw_query));
   event.requestContext = {

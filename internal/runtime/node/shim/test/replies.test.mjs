@@ -56,6 +56,13 @@ for (const [type, body, text] of [
   });
 }
 
+test('cookies of several headers come together', async (t) => {
+  const event = await eventOf(t, { headers: { cookie: ['a=1,2; b=2', 'c=3'] }, raw_query: 'cookie=1&cookie=2' });
+  assert.deepEqual(event.cookies, ['a=1,2', 'b=2', 'c=3']);
+  assert.equal(event.headers.cookie, 'a=1,2; b=2; c=3');
+  assert.equal(event.queryStringParameters.cookie, '1,2');
+});
+
 test('a name like __proto__ in a query is a name', async (t) => {
   const event = await eventOf(t, { raw_query: '__proto__=1&constructor=2' });
   assert.deepEqual(Object.entries(event.queryStringParameters), [['__proto__', '1'], ['constructor', '2']]);
