@@ -1,0 +1,7 @@
+const begin = () => {
+  throw new Error('not today');
+};
+
+begin();
+
+export const handler = async () => 1;

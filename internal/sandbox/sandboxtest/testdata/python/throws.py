@@ -1,0 +1,9 @@
+def begin():
+    raise RuntimeError("not today")
+
+
+begin()
+
+
+def handler(event, context):
+    return 1
