@@ -1,0 +1,211 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"hearth"
+	"hearth/client"
+	"hearth/client/rest"
+	"hearth/internal/server/servertest"
+)
+
+// events connects to a stream and returns a function that reads the next event
+// as its lines.
+func events(t *testing.T, e *servertest.Env, path string, headers ...string) (next func() map[string]string, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	req, _ := http.NewRequestWithContext(ctx, "GET", e.URL()+path, nil)
+	req.Header.Set("Authorization", "Bearer "+e.Key)
+	for _, h := range headers {
+		k, v, _ := strings.Cut(h, ": ")
+		req.Header.Set(k, v)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("got %s %v", resp.Status, resp.Header)
+	}
+	t.Cleanup(func() { cancel(); resp.Body.Close() })
+	sc := bufio.NewScanner(resp.Body)
+	next = func() map[string]string {
+		t.Helper()
+		ev := map[string]string{}
+		for sc.Scan() {
+			k, v, _ := strings.Cut(sc.Text(), ": ")
+			if k == "" && ev["data"] != "" {
+				return ev
+			}
+			ev[k] = v
+		}
+		t.Fatalf("the stream ended: %v", sc.Err())
+		return nil
+	}
+	return next, cancel
+}
+
+func TestLogsCanBeSearched(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	e.Deploy("b", rest.DeployConfig{})
+	a := e.Do("POST", "/fn/a/", `{"log":["First line","second line"]}`, servertest.Auth(e.Key))
+	e.Do("POST", "/fn/b/", `{"log":"third line"}`, servertest.Auth(e.Key))
+	for _, tt := range []struct {
+		q    client.LogsQuery
+		want string
+	}{
+		{client.LogsQuery{}, "First line,second line,third line"},
+		{client.LogsQuery{Newest: true}, "third line,second line,First line"},
+		{client.LogsQuery{Function: "b"}, "third line"},
+		{client.LogsQuery{Invocation: a.Header.Get(rest.HeaderInvocation)}, "First line,second line"},
+		{client.LogsQuery{Text: "first"}, "First line"},
+		{client.LogsQuery{Stream: "stderr"}, ""},
+	} {
+		ls, err := e.Admin.Logs(t.Context(), tt.q, client.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts []string
+		for _, l := range ls.Items {
+			texts = append(texts, l.Text)
+		}
+		if got := strings.Join(texts, ","); got != tt.want {
+			t.Errorf("%+v: %q", tt.q, got)
+		}
+	}
+}
+
+func TestATailGoesOnWhereItWasCut(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	say := func(text string) { e.Do("POST", "/fn/a/", `{"log":"`+text+`"}`, servertest.Auth(e.Key)) }
+	next, end := events(t, e, "/api/v1/logs/tail?function=a")
+	say("one")
+	first := next()
+	if !strings.Contains(first["data"], `"text":"one"`) || first["id"] == "" {
+		t.Fatalf("got %v", first)
+	}
+	end()
+	say("two")
+	say("three")
+	next, _ = events(t, e, "/api/v1/logs/tail?function=a", "Last-Event-ID: "+first["id"])
+	for _, want := range []string{"two", "three"} {
+		if got := next(); !strings.Contains(got["data"], `"text":"`+want+`"`) {
+			t.Errorf("want %s, got %v", want, got)
+		}
+	}
+	say("four")
+	if got := next(); !strings.Contains(got["data"], `"text":"four"`) {
+		t.Errorf("live again: %v", got)
+	}
+	if a := e.Do("GET", "/api/v1/logs/tail", "", servertest.Auth(e.Key), "Last-Event-ID: x"); a.StatusCode != 422 {
+		t.Errorf("a wrong id: %s", a.Status)
+	}
+}
+
+func TestTheClientTails(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	e.Do("POST", "/fn/a/", `{"log":["one","two"]}`, servertest.Auth(e.Key))
+	ls, err := e.Admin.Logs(t.Context(), client.LogsQuery{}, client.Page{})
+	if err != nil || len(ls.Items) != 2 {
+		t.Fatalf("got %v, %v", ls, err)
+	}
+	for l, err := range e.Admin.TailLogs(t.Context(), client.LogsQuery{Function: "a", AfterSeq: ls.Items[0].Seq}) {
+		if err != nil || l.Text != "two" {
+			t.Errorf("got %+v, %v", l, err)
+		}
+		break
+	}
+	stranger, err := client.New(e.URL(), "hk_wrong")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range stranger.TailLogs(t.Context(), client.LogsQuery{}) {
+		if hearth.ErrorCode(err) != hearth.CodeUnauthenticated {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestChangesAreTold(t *testing.T) {
+	e := servertest.Start(t)
+	next, end := events(t, e, "/api/v1/events")
+	e.Deploy("a", rest.DeployConfig{})
+	first := next()
+	if !strings.Contains(first["data"], rest.EventDeployed) || !strings.Contains(first["data"], `"by":"admin"`) {
+		t.Errorf("got %v", first)
+	}
+	end()
+	if _, err := e.Admin.UpdateFunction(t.Context(), "a", rest.FunctionUpdate{Public: ptr(true)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Admin.DeleteFunction(t.Context(), "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	next, _ = events(t, e, "/api/v1/events", "Last-Event-ID: "+first["id"])
+	for _, want := range []string{rest.EventUpdated, rest.EventDeleted} {
+		if got := next(); !strings.Contains(got["data"], want) {
+			t.Errorf("want %s, got %v", want, got)
+		}
+	}
+	next, _ = events(t, e, "/api/v1/events", "Last-Event-ID: 999999")
+	if got := next(); !strings.Contains(got["data"], rest.EventReset) {
+		t.Errorf("an id of another run: %v", got)
+	}
+}
+
+func TestWhatTheServerSaysOfItself(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	e.Do("POST", "/fn/a/", "", servertest.Auth(e.Key))
+	e.Do("POST", "/fn/a/", `{"fail":"E: x"}`, servertest.Auth(e.Key))
+
+	s, err := e.Admin.Server(t.Context())
+	if err != nil || s.Version != "test" || s.URL != e.URL() || len(s.Sandboxes) != 1 || s.Sandboxes[0].Name != "fake" || s.Draining {
+		t.Errorf("server: %+v, %v", s, err)
+	}
+	rts, err := e.Admin.Runtimes(t.Context())
+	if err != nil || len(rts.Items) != 1 || rts.Items[0].Name != "fake1" {
+		t.Errorf("runtimes: %+v, %v", rts, err)
+	}
+	sbs, err := e.Admin.Sandboxes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := ""
+	for _, b := range sbs.Items {
+		if b.Function == "a" {
+			mine = b.ID
+		}
+	}
+	if mine == "" {
+		t.Fatalf("sandboxes: %+v", sbs)
+	}
+	if err := e.Admin.KillSandbox(t.Context(), mine); err != nil {
+		t.Error(err)
+	}
+	if err := e.Admin.KillSandbox(t.Context(), "nobody"); hearth.ErrorCode(err) != hearth.CodeNotFound {
+		t.Errorf("got %v", err)
+	}
+	ps, err := e.Admin.Pools(t.Context())
+	if err != nil || len(ps.Items) == 0 {
+		t.Errorf("pools: %+v, %v", ps, err)
+	}
+	m, err := e.Admin.Metrics(t.Context(), "a", 0)
+	if err != nil || len(m.Functions) != 1 || m.Functions[0].Invocations != 2 || m.Functions[0].Errors != 1 {
+		t.Errorf("metrics: %+v, %v", m, err)
+	}
+	if a := e.Do("GET", "/metrics", "", servertest.Auth(e.Key)); !strings.Contains(a.Text, `hearth_invocations_total{function="a",outcome="ok"} 1`) {
+		t.Errorf("prometheus: %s", a.Text)
+	}
+	is, err := e.Admin.Invocations(t.Context(), client.InvocationsQuery{Outcome: hearth.OutcomeError}, client.Page{})
+	if err != nil || len(is.Items) != 1 || is.Items[0].Caller != "admin" {
+		t.Errorf("invocations: %+v, %v", is, err)
+	}
+}
