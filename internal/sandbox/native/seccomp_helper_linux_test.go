@@ -24,6 +24,8 @@ func helpers() map[string]func() error {
 		"spin":          spinHelper,
 		"eat":           eatHelper,
 		"fork":          forkHelper,
+		"tick":          tickHelper,
+		"cgroups":       cgroupsHelper,
 		"egress":        egressHelper,
 	}
 }

@@ -22,8 +22,8 @@ import (
 
 func notify(c chan<- os.Signal) { signal.Notify(c, unix.SIGINT, unix.SIGTERM) }
 
-// installFilter puts the filter on all threads of this process, for ever.
-func installFilter() error {
+// filterThisProcess puts the filter on all threads of this process, for ever.
+func filterThisProcess() error {
 	b, err := seccompFilter()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func attemptHelper() error {
 	if err != nil {
 		return err
 	}
-	if err := installFilter(); err != nil {
+	if err := filterThisProcess(); err != nil {
 		return err
 	}
 	if os.Getenv("ONLY") == "x32" {
@@ -151,7 +151,7 @@ func wantKilled(t *testing.T, cmd *exec.Cmd) {
 // execFilteredHelper becomes the program in $RUN, under the filter.
 func execFilteredHelper() error {
 	argv := strings.Split(os.Getenv("RUN"), "\x1f")
-	if err := installFilter(); err != nil {
+	if err := filterThisProcess(); err != nil {
 		return err
 	}
 	return unix.Exec(argv[0], argv, os.Environ())
@@ -258,7 +258,7 @@ func getppidHelper() error {
 	prctl := func() { unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0) } // checks an argument
 	a, c := measure(getppid), measure(prctl)
 	start := time.Now()
-	if err := installFilter(); err != nil {
+	if err := filterThisProcess(); err != nil {
 		return err
 	}
 	install := time.Since(start)
