@@ -42,17 +42,11 @@ func (d *Driver) pidFile(id string) string { return filepath.Join(d.cfg.Dir, pid
 
 // startTime returns when a process began, in the kernel's own clock.
 func startTime(pid int) (string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	f, err := procStat(pid)
 	if err != nil {
 		return "", err
 	}
-	// pid (name) state … : the name may hold anything, and start is the
-	// twentieth field behind it.
-	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	if len(f) < 20 {
-		return "", fmt.Errorf("read start of process %d: unexpected format", pid)
-	}
-	return f[19], nil
+	return f[statStart], nil
 }
 
 // openNoted returns a pidfd of the process that a file notes, -1 if it has
@@ -221,7 +215,7 @@ func (l *leftover) killNoted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProcess(0, fd)
+	p, err := newProcess(fd)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -17,6 +18,16 @@ func TestMain(m *testing.M) {
 	// here that is the test binary.
 	if native.IsInit() {
 		os.Exit(native.Init())
+	}
+	if os.Getenv(rootlessEnv) != "" {
+		entered, status, err := native.EnterUserNamespace(context.Background())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if !entered {
+			os.Exit(status)
+		}
 	}
 	os.Exit(run(m))
 }

@@ -9,11 +9,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hearth"
+	"hearth/internal/sandbox"
 )
 
 // process is the first process of a sandbox.
@@ -27,7 +31,12 @@ type process struct {
 }
 
 // newProcess takes over pidfd.
-func newProcess(pid, pidfd int) (*process, error) {
+func newProcess(pidfd int) (*process, error) {
+	pid, err := pidOf(pidfd)
+	if err != nil {
+		_ = unix.Close(pidfd)
+		return nil, err
+	}
 	if err := unix.SetNonblock(pidfd, true); err != nil { // makes NewFile hand it to the poller
 		_ = unix.Close(pidfd)
 		return nil, fmt.Errorf("watch process: %w", err)
@@ -38,6 +47,21 @@ func newProcess(pid, pidfd int) (*process, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &process{pid: pid, pidfd: f, raw: raw}, nil
+}
+
+// pidOf returns the id of a process in our own pid namespace, -1 if it is dead.
+// Who gave us the descriptor may live in another one.
+func pidOf(pidfd int) (int, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", pidfd))
+	if err != nil {
+		return 0, fmt.Errorf("identify process: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "Pid:"); ok {
+			return strconv.Atoi(strings.TrimSpace(v))
+		}
+	}
+	return 0, errors.New("identify process: the kernel doesn't tell")
 }
 
 // kill sends SIGKILL. The first process of a pid namespace takes all others
@@ -65,6 +89,79 @@ func (p *process) ended() error {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 		return n > 0 || (err != nil && !errors.Is(err, unix.EINTR))
 	})
+}
+
+// usage is what /proc knows of the process alone, for hosts where no cgroup
+// counts for all of the sandbox.
+func (p *process) usage() (hearth.Usage, error) {
+	var u hearth.Usage
+	f, err := procStat(p.pid)
+	if err != nil {
+		return u, sandbox.ErrGone
+	}
+	var ts unix.Timespec
+	// Its CPU clock, as clock_getcpuclockid makes the number; the fields below
+	// count in ticks.
+	if err := unix.ClockGettime(int32(^p.pid<<3|2), &ts); err != nil {
+		return u, sandbox.ErrGone
+	}
+	u.CPU = hearth.Duration(ts.Nano())
+	const tick = time.Second / 100 // USER_HZ, which is 100 wherever Go runs
+	for _, i := range []int{statCUTime, statCSTime} {
+		n, err := strconv.ParseInt(f[i], 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("read usage: %w", err)
+		}
+		u.CPU += hearth.Duration(time.Duration(n) * tick)
+	}
+	pages, err := strconv.ParseInt(f[statRSS], 10, 64)
+	if err != nil {
+		return u, fmt.Errorf("read usage: %w", err)
+	}
+	u.Memory = pages * int64(os.Getpagesize())
+	u.MemoryPeak = max(u.Memory, keyedKiB(fmt.Sprintf("/proc/%d/status", p.pid), "VmHWM:"))
+	u.PIDs, err = strconv.Atoi(f[statThreads])
+	return u, err
+}
+
+// The fields of /proc/PID/stat behind the name, from 0.
+const (
+	statCUTime  = 13
+	statCSTime  = 14
+	statThreads = 17
+	statStart   = 19
+	statRSS     = 21
+)
+
+// procStat returns the fields of /proc/PID/stat behind the name, which may hold
+// anything.
+func procStat(pid int) ([]string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) <= statRSS {
+		return nil, fmt.Errorf("read state of process %d: unexpected format", pid)
+	}
+	return f, nil
+}
+
+// keyedKiB reads the number of a line "key number kB", in bytes, 0 if there is
+// none.
+func keyedKiB(file, key string) int64 {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == key {
+			if n, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+				return n << 10
+			}
+		}
+	}
+	return 0
 }
 
 func (p *process) close() { _ = p.pidfd.Close() }

@@ -88,7 +88,7 @@ func (s *cell) begin(ctx context.Context) error {
 	}
 	defer ns.Close()
 	if err := s.launch(ctx, s.seal(uid), ns); err != nil {
-		return err
+		return s.explain(err)
 	}
 	if err := s.awaitHello(ctx); err != nil {
 		return s.explain(err)
@@ -187,7 +187,7 @@ func (s *cell) spawn(ctx context.Context, seal cellSpec, wire *os.File, out [2]*
 	// is a property they would share.
 	pidfd, err := unix.PidfdOpen(init.os.Pid, 0)
 	if err == nil {
-		s.proc, err = newProcess(init.os.Pid, pidfd)
+		s.proc, err = newProcess(pidfd)
 	}
 	if err != nil {
 		s.proc = nil
@@ -253,6 +253,9 @@ func (s *cell) awaitHello(ctx context.Context) error {
 
 // explain adds to the error of a failed start what the sandbox said.
 func (s *cell) explain(err error) error {
+	if s.out == nil {
+		return err
+	}
 	if said := strings.TrimSpace(s.out.rest(lastWords)); said != "" {
 		return fmt.Errorf("%w: %s", err, said)
 	}
@@ -312,7 +315,11 @@ func (s *cell) Usage(context.Context) (hearth.Usage, error) {
 	if s.isDead() {
 		return hearth.Usage{}, fmt.Errorf("usage: %w", sandbox.ErrGone)
 	}
-	return s.group.usage()
+	u, err := s.group.usage()
+	if errors.Is(err, errNoCgroups) {
+		return s.proc.usage()
+	}
+	return u, err
 }
 
 // Output begins to deliver what processes write.
@@ -322,10 +329,18 @@ func (s *cell) Output(sink func(fd int, p []byte)) { s.out.start(sink) }
 func (s *cell) FlushOutput() { s.out.flush() }
 
 // Pause stops all processes inside.
-func (s *cell) Pause(ctx context.Context) error { return s.group.freeze(ctx) }
+func (s *cell) Pause(ctx context.Context) error { return unsupported(s.group.freeze(ctx)) }
 
 // Resume lets them go on.
-func (s *cell) Resume(context.Context) error { return s.group.thaw() }
+func (s *cell) Resume(context.Context) error { return unsupported(s.group.thaw()) }
+
+// unsupported marks what fails for lack of cgroups only.
+func unsupported(err error) error {
+	if errors.Is(err, errNoCgroups) {
+		return fmt.Errorf("%w: %w", sandbox.ErrUnsupported, err)
+	}
+	return err
+}
 
 // Done is closed when nothing runs inside any more.
 func (s *cell) Done() <-chan struct{} { return s.done }

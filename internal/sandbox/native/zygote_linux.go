@@ -53,7 +53,6 @@ type packet struct {
 	Ready  bool   `json:"ready"`
 	Op     string `json:"op"`
 	ID     string `json:"id"`
-	PID    int    `json:"pid"`
 	Status uint32 `json:"status"`
 	Error  string `json:"error"`
 }
@@ -131,8 +130,7 @@ func (z *zygote) launch(k *kit) (*started, error) {
 		return nil, err
 	}
 	defer control.Close()
-	init, err := startInit(unix.CLONE_NEWNS|unix.CLONE_NEWIPC|unix.CLONE_NEWUTS|unix.CLONE_NEWNET,
-		null, said, said, control, filter)
+	init, err := startInit(zygoteNamespaces(), null, said, said, control, filter)
 	if err != nil {
 		return nil, errors.Join(err, out.f.Close(), conn.Close())
 	}
@@ -148,6 +146,17 @@ func (z *zygote) launch(k *kit) (*started, error) {
 		close(z.dead)
 	}()
 	return init, nil
+}
+
+// zygoteNamespaces are the namespaces that a zygote gets of its own. In a user
+// namespace it needs a pid namespace too, because it may return to no other
+// between forks; its death is then that of its cells.
+func zygoteNamespaces() uintptr {
+	const ns = unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET
+	if rootless() {
+		return ns | unix.CLONE_NEWPID
+	}
+	return ns
 }
 
 // reopen gives a memory file an own read position.
@@ -234,7 +243,7 @@ func (z *zygote) handle(p packet, fds []int) {
 }
 
 func (z *zygote) spawned(p packet, pidfd int) {
-	proc, err := newProcess(p.PID, pidfd)
+	proc, err := newProcess(pidfd)
 	if err == nil {
 		status := make(chan unix.WaitStatus, 1)
 		proc.status = func() (unix.WaitStatus, error) { return z.wait(proc, status) }
@@ -499,7 +508,7 @@ func (d *Driver) bear(k *kit, l *lineage, b *birth) {
 	if err == nil && old != nil {
 		old.retire()
 	}
-	if err != nil && old != nil {
+	if err != nil && old != nil && d.life.Err() == nil {
 		d.log.Error("can't replace a zygote; the old one goes on", "error", err)
 	}
 }
