@@ -172,11 +172,11 @@ func candidates() []string {
 	return out
 }
 
-// question prints the version, and the files outside the binary that distributions
-// such as Debian keep parts of Node's library in.
+// question prints the version, and the files outside the binary that parts of
+// Node's library were configured to be read from.
 const question = `const shared = process.config.variables.node_builtin_shareable_builtins ?? [];
 console.log(JSON.stringify({version: process.versions.node,
-	builtin: shared.map((m) => typeof m === "string" ? m : m.path).filter((p) => require("fs").existsSync(p) && require("path").isAbsolute(p))}))`
+	builtin: shared.filter((p) => typeof p === "string" && require("path").isAbsolute(p) && require("fs").existsSync(p))}))`
 
 func ask(ctx context.Context, path string) (interpreter, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -202,17 +202,22 @@ func ask(ctx context.Context, path string) (interpreter, error) {
 	return interpreter{path: path, version: answer.Version, major: number, builtin: builtinFiles(answer.Builtin)}, nil
 }
 
-// builtinFiles adds Debian's folder of shared modules, where its Node keeps
-// what it loads at run time.
+// debianModules are the folders that Debian's Node reads parts of its own
+// library from, without saying so in its configuration.
+var debianModules = []string{"acorn", "acorn-walk", "cjs-module-lexer", "undici"}
+
+// builtinFiles completes the files that a Node says it reads with those that
+// Debian's reads.
 func builtinFiles(listed []string) []string {
-	out := append([]string{}, listed...)
-	if len(listed) > 0 {
-		if _, err := os.Stat("/usr/share/nodejs"); err == nil {
-			out = append(out, "/usr/share/nodejs")
-		}
+	var out []string
+	for _, p := range listed {
+		out = append(out, runtime.Canonical(p))
 	}
-	for i, p := range out {
-		out[i] = runtime.Canonical(p)
+	for _, name := range debianModules {
+		dir := filepath.Join("/usr/share/nodejs", name)
+		if _, err := os.Stat(dir); err == nil {
+			out = append(out, runtime.Canonical(dir))
+		}
 	}
 	return out
 }
