@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"hearth"
 )
@@ -36,6 +37,17 @@ var statuses = []struct {
 	{hearth.CodeFunctionReply, http.StatusBadGateway, "The function's reply can't be sent"},
 	{hearth.CodePlatform, http.StatusInternalServerError, "Internal error"},
 	{hearth.CodeUnavailable, http.StatusServiceUnavailable, "Unavailable"},
+}
+
+// Codes lists the codes that a problem document may carry, callers' faults first.
+func Codes() []hearth.Code {
+	var cs []hearth.Code
+	for _, s := range statuses {
+		if !slices.Contains(cs, s.code) {
+			cs = append(cs, s.code)
+		}
+	}
+	return cs
 }
 
 // StatusOf returns the HTTP status of an error. A malformed request (no Field)
