@@ -71,8 +71,14 @@ func (language) Check(code fs.FS, handler string) error {
 		if file == "" && !isPackage {
 			continue
 		}
-		if file == "" || i < len(parts)-1 {
-			return nil // a namespace package, or an attribute of a class: only running tells
+		if file == "" {
+			return nil // an extension module or a folder: only running tells
+		}
+		if i < len(parts)-1 {
+			if mentions(code, file, parts[i]) {
+				return nil // perhaps an attribute of a class
+			}
+			continue
 		}
 		return checkFunction(code, file, parts[i])
 	}
@@ -103,11 +109,7 @@ func locate(code fs.FS, module []string) (file string, isPackage bool) {
 
 // checkFunction fails if file certainly doesn't define name.
 func checkFunction(code fs.FS, file, name string) error {
-	source, err := fs.ReadFile(code, file)
-	if err != nil {
-		return nil
-	}
-	if bytes.Contains(source, []byte(name)) || dynamicRE.Match(source) {
+	if mentions(code, file, name) {
 		return nil
 	}
 	defined := definitions(code, file)
@@ -123,6 +125,13 @@ func checkFunction(code fs.FS, file, name string) error {
 		return bad.WithHint("define it: def %s(event, context)", name)
 	}
 	return bad.WithHint("it defines %s", strings.Join(firstOf(functions, 8), ", "))
+}
+
+// mentions reports whether file may define name: it spells it somewhere, or
+// makes names in ways that a look at the text doesn't show.
+func mentions(code fs.FS, file, name string) bool {
+	source, err := fs.ReadFile(code, file)
+	return err != nil || bytes.Contains(source, []byte(name)) || dynamicRE.Match(source)
 }
 
 // dynamicRE matches what may define names that the source doesn't spell.

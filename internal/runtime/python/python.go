@@ -90,7 +90,7 @@ func (l language) interpreters(ctx context.Context) []interpreter {
 			}
 			asked[real+"\x00"+shimName(real, e.Name())] = true
 			i, err := ask(ctx, path)
-			if err != nil || i.Version[0] != 3 || i.Version[1] < 9 || i.Venv || have[i.Version[1]] {
+			if err != nil || i.Version[0] != 3 || i.Version[1] < 9 || have[i.Version[1]] {
 				continue
 			}
 			have[i.Version[1]] = true
@@ -112,9 +112,8 @@ func shimName(real, name string) string {
 
 // interpreter is what an interpreter says of itself.
 type interpreter struct {
-	Executable string   `json:"executable"` // real path
+	Executable string   `json:"executable"` // real path; of the base interpreter where this is a virtual environment's
 	Version    [3]int   `json:"version"`
-	Venv       bool     `json:"venv"`
 	Library    []string `json:"library"`    // folders of the standard library
 	Extensions []string `json:"extensions"` // folders of its extension modules
 }
@@ -125,9 +124,8 @@ import json, os, sys, sysconfig
 paths = [sysconfig.get_path(n) for n in ("stdlib", "platstdlib")]
 ext = [p for p in sys.path if os.path.basename(p) == "lib-dynload"] + [sysconfig.get_config_var("DESTSHARED") or ""]
 print(json.dumps({
-    "executable": os.path.realpath(sys.executable),
+    "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "version": list(sys.version_info[:3]),
-    "venv": sys.prefix != sys.base_prefix,
     "library": sorted({os.path.realpath(p) for p in paths if p and os.path.isdir(p)}),
     "extensions": sorted({os.path.realpath(p) for p in ext if p and os.path.isdir(p)}),
 }))`

@@ -310,12 +310,12 @@ class Journal:
             partial = inv.partial
             if end == 0:
                 held = partial.get(fd, "") + text
-                if len(held) < MAX_LOG:
-                    partial[fd] = held
-                    return
-                text, rest = held, ""
-            else:
-                text, rest = partial.get(fd, "") + text[:end], text[end:]
+                while len(held) >= MAX_LOG:  # a line that is too long is cut
+                    self._send(inv, b'{"fd":%d,"t":%.3f}' % (fd, _now()), held[: MAX_LOG - 1] + "\n")
+                    held = held[MAX_LOG - 1 :]
+                partial[fd] = held
+                return
+            text, rest = partial.get(fd, "") + text[:end], text[end:]
             if rest or fd in partial:
                 partial[fd] = rest
             self._send(inv, b'{"fd":%d,"t":%.3f}' % (fd, _now()), text)
