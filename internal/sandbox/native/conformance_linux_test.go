@@ -1,9 +1,9 @@
 package native_test
 
 import (
-	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"hearth"
@@ -20,28 +20,48 @@ func TestConformance(t *testing.T) {
 		New: func(t testing.TB, p sandboxtest.Place) sandbox.Driver {
 			return mustDriver(t, native.Config{Dir: p.Dir, Instance: p.Instance})
 		},
-		Runtimes: func(t testing.TB, dir string) (all []hearth.Runtime) {
-			for _, name := range slices.Sorted(maps.Keys(languages)) {
-				rts, note, err := languages[name].Detect(t.Context(), dir)
-				switch {
-				case err != nil:
-					t.Fatal(err)
-				case len(rts) == 0:
-					skip(t, note)
-				}
-				all = append(all, rts[0])
-			}
-			return all
-		},
+		Runtimes:     runtimes,
 		SharedKernel: true,
 		Killable:     true,
 		KillEnv:      []string{serverEnv + "=1"},
-		HostState: func(t testing.TB, d sandbox.Driver) []string {
-			all, err := native.Traces(d.(*native.Driver))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return all
-		},
+		HostState:    hostState,
 	})
+}
+
+// runtimes returns the best interpreter of each language.
+func runtimes(t testing.TB, dir string) []hearth.Runtime {
+	t.Helper()
+	var all []hearth.Runtime
+	for name, l := range languages {
+		rts, note, err := l.Detect(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rts) == 0 {
+			skip(t, "this host lacks "+name+": "+note)
+		}
+		all = append(all, rts[0])
+	}
+	slices.SortFunc(all, func(a, b hearth.Runtime) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// hostState lists what the driver has for sandboxes. Zygotes come and go by
+// themselves.
+func hostState(t testing.TB, d sandbox.Driver) []string {
+	t.Helper()
+	traces, err := native.Traces(d.(*native.Driver))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, "hearth-") {
+			traces = append(traces, "mount "+line)
+		}
+	}
+	return slices.DeleteFunc(traces, func(s string) bool { return strings.Contains(s, " zygote-") })
 }
