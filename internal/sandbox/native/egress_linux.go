@@ -41,11 +41,7 @@ type egress struct {
 	restore []string // interfaces on which forwarding was turned on
 }
 
-// newEgress returns the egress of an instance, which has done nothing yet.
-func newEgress(instance string) (*egress, error) {
-	return openEgress(instance, EgressOptions{}), nil
-}
-
+// openEgress returns the egress of an instance, which has done nothing yet.
 func openEgress(instance string, o EgressOptions) *egress {
 	sum := sha256.Sum256([]byte(instance))
 	return &egress{

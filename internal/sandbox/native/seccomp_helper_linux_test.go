@@ -26,6 +26,7 @@ func helpers() map[string]func() error {
 		"fork":          forkHelper,
 		"tick":          tickHelper,
 		"cgroups":       cgroupsHelper,
+		"probe":         probeHelper,
 		"egress":        egressHelper,
 	}
 }
