@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"hearth"
@@ -165,6 +166,35 @@ func TestManyRoundsLeaveNothing(t *testing.T) {
 	})
 }
 
+func TestABurstIsServedAndLeavesNothing(t *testing.T) {
+	inEach(t, native.Config{ZygoteCells: 8}, func(t *testing.T, d *native.Driver, rt hearth.Runtime) {
+		dir := echo.write(t, rt.Language)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				sp := spec(rt)
+				sp.OnDemand = true
+				s, err := d.Create(t.Context(), sp)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer s.Destroy(context.Background())
+				if err := s.Assign(t.Context(), sandbox.Assignment{Limits: sp.Limits, CodeDir: dir}); err != nil {
+					t.Error(err)
+					return
+				}
+				f := mustLoad(t, s, sp.Limits)
+				if got, err := f.call(t.Context(), `"x"`); got != `"x"` {
+					t.Errorf("got %s, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		mustLeaveNothing(t, d)
+	})
+}
+
 func openFiles(t *testing.T) int {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -190,6 +220,7 @@ func TestACreateThatIsGivenUpLeavesNothing(t *testing.T) {
 
 func TestCloseWhileSandboxesAreMade(t *testing.T) {
 	inEach(t, native.Config{}, func(t *testing.T, d *native.Driver, rt hearth.Runtime) {
+		before := goleak.IgnoreCurrent()
 		mustCreate(t, d, rt)
 		var wg sync.WaitGroup
 		for range 4 {
@@ -206,6 +237,7 @@ func TestCloseWhileSandboxesAreMade(t *testing.T) {
 			t.Error(err)
 		}
 		wg.Wait()
+		goleak.VerifyNone(t, before)
 		mustLeaveNothing(t, d)
 		if z := native.Zygotes(d); len(z) > 0 {
 			t.Errorf("zygotes left: %v", z)

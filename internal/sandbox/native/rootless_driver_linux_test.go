@@ -26,7 +26,7 @@ func TestAnOrdinaryUserHasSandboxesToo(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "doesn't let an ordinary user") {
-		t.Skipf("this host forbids it: %s", out)
+		skip(t, "this host forbids it: "+string(out))
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestASandboxServesAFunction") {
 		t.Errorf("%v\n%s", err, out)
