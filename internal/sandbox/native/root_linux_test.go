@@ -41,7 +41,7 @@ func mustTree(t *testing.T, entries ...string) (dir string) {
 
 func TestPlanRoot(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root: the folder of the test must not be below /tmp, which a root can't hold")
+		skip(t, "needs root: the folder of the test must not be below /tmp, which a root can't hold")
 	}
 	for name, c := range map[string]struct {
 		tree, files []string
