@@ -14,14 +14,14 @@ import (
 type Catalog struct {
 	languages []Language
 	runtimes  []hearth.Runtime
-	notes     []string
+	notes     map[string]string // by language
 }
 
 // Detect asks each language for its interpreters on this host. The shims are
 // written below shimRoot, where they must stay while the runtimes are used. A
 // language without an interpreter is no error; [Catalog.Notes] says so.
 func Detect(ctx context.Context, shimRoot string, langs ...Language) (*Catalog, error) {
-	c := &Catalog{languages: append([]Language{}, langs...)}
+	c := &Catalog{languages: append([]Language{}, langs...), notes: map[string]string{}}
 	for _, l := range langs {
 		found, note, err := l.Detect(ctx, shimRoot)
 		if err != nil {
@@ -29,7 +29,7 @@ func Detect(ctx context.Context, shimRoot string, langs ...Language) (*Catalog, 
 		}
 		c.runtimes = append(c.runtimes, found...)
 		if note != "" {
-			c.notes = append(c.notes, note)
+			c.notes[l.Name()] = note
 		}
 	}
 	return c, nil
@@ -39,7 +39,15 @@ func Detect(ctx context.Context, shimRoot string, langs ...Language) (*Catalog, 
 func (c *Catalog) All() []hearth.Runtime { return append([]hearth.Runtime{}, c.runtimes...) }
 
 // Notes says, for people, what is missing on this host and how to install it.
-func (c *Catalog) Notes() []string { return append([]string{}, c.notes...) }
+func (c *Catalog) Notes() []string {
+	var out []string
+	for _, l := range c.languages {
+		if note := c.notes[l.Name()]; note != "" {
+			out = append(out, note)
+		}
+	}
+	return out
+}
 
 // Get returns the runtime of that name ("python3.11"), or the newest of that
 // language ("python", "javascript", any alias). The error is an *hearth.Error
@@ -120,13 +128,8 @@ func (c *Catalog) missing(l Language, name string) error {
 		WithHint("%s", c.offer(l.Name())).WithField("runtime")
 }
 
-// installHints tell how a language gets onto a host that lacks it.
-var installHints = map[string]string{
-	"python": "install it with: apt-get install python3",
-	"nodejs": "install it with: apt-get install nodejs",
-}
-
-// offer says what there is, and how to get language if there is none of it.
+// offer says what there is and, if that is none of language, what its note says
+// about getting it.
 func (c *Catalog) offer(language string) string {
 	var names []string
 	has := false
@@ -138,8 +141,8 @@ func (c *Catalog) offer(language string) string {
 	if len(names) == 0 {
 		s = "this host has no runtime at all"
 	}
-	if hint := installHints[language]; hint != "" && !has {
-		s += "; " + hint + ", then restart the server"
+	if note := c.notes[language]; note != "" && !has {
+		s += "; " + note + ", then restart the server"
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,10 +86,11 @@ func (l language) interpreters(ctx context.Context) []interpreter {
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
 			real, err := filepath.EvalSymlinks(path)
-			if !nameRE.MatchString(e.Name()) || err != nil || asked[real+"\x00"+shimName(real, e.Name())] {
+			key := real + "\x00" + shimName(real, e.Name())
+			if !nameRE.MatchString(e.Name()) || err != nil || asked[key] || have[minorIn(e.Name())] {
 				continue
 			}
-			asked[real+"\x00"+shimName(real, e.Name())] = true
+			asked[key] = true
 			i, err := ask(ctx, path)
 			if err != nil || i.Version[0] != 3 || i.Version[1] < 9 || have[i.Version[1]] {
 				continue
@@ -99,6 +101,15 @@ func (l language) interpreters(ctx context.Context) []interpreter {
 	}
 	sort.Slice(out, func(a, b int) bool { return out[a].Version[1] > out[b].Version[1] })
 	return out
+}
+
+// minorIn returns the 11 of "python3.11", 0 for "python3".
+func minorIn(name string) int {
+	minor, err := strconv.Atoi(strings.TrimPrefix(name, "python3."))
+	if err != nil {
+		return 0
+	}
+	return minor
 }
 
 // shimName tells apart the names of one script that dispatches on its own name,

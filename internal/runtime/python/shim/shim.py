@@ -1106,7 +1106,10 @@ class Server:
             size = min(len(view), MAX_CHUNK, self.credit(inv))
             self.wire.send(CHUNK, 0, inv.stream, b"", view[:size])
             view = view[size:]
-            inv.credit -= size
+            self.spend(inv, size)
+
+    def spend(self, inv, size):
+        inv.credit -= size
 
     def _drain(self, items):
         """An asynchronous iterator as a synchronous one."""
@@ -1464,6 +1467,10 @@ class Threaded(Server):
         self.poll(inv)
         return inv.credit
 
+    def spend(self, inv, size):
+        with self._state:
+            inv.credit -= size
+
     def poll(self, inv):
         if inv.reason is not None:
             raise Cancelled
@@ -1602,6 +1609,7 @@ def main(fd=3):
     sys.modules["__main__"] = types.ModuleType("__main__")
     status = 0
     try:
+        os.set_inheritable(fd, False)  # what the function starts doesn't get the wire
         hello(fd)
         serve(fd)
     except SystemExit as exc:
