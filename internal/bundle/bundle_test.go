@@ -310,6 +310,19 @@ func encrypted(t *testing.T) []byte {
 	return b
 }
 
+func TestManyFilesAreKept(t *testing.T) {
+	s, _ := mustOpen(t, bundle.Limits{})
+	items := []item{{name: "empty/", mode: fs.ModeDir | 0o755}}
+	for i := range 300 {
+		items = append(items, item{name: fmt.Sprintf("d%d/f%d", i%7, i), body: fmt.Sprint(i)})
+	}
+	b := mustAdd(t, s, zipOf(t, items...), "a.zip")
+	if got := len(contents(t, mustDir(t, s, b.Digest))); got != 308 || b.Files != 300 {
+		t.Errorf("%d entries of %+v", got, b)
+	}
+	mustDo(t, s.Verify(t.Context(), b.Digest))
+}
+
 func TestLimitsAreExact(t *testing.T) {
 	body := strings.Repeat("0123456789", 100)
 	up := tarOf(t, item{name: "d/a", body: body}, item{name: "d/b", body: body})

@@ -26,7 +26,7 @@ func scanUser(r scanner) (hearth.User, error) {
 func userWhere(ctx context.Context, q querier, column, value string) (hearth.User, error) {
 	u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE `+column+` = $1`, value))
 	if errors.Is(err, sql.ErrNoRows) {
-		return u, hearth.Errorf(hearth.CodeNotFound, "there is no user %q", value).WithHint("`hearth user list` shows the users there are")
+		return u, hearth.Errorf(hearth.CodeNotFound, "there is no user %q", value).WithHint("`hearth users` shows the users there are")
 	}
 	return u, err
 }
@@ -193,7 +193,7 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (hearth.Key, heart
 	k, err := scanKeyAnd(row, &u.ID, &u.Name, &u.Role, &created, &u.CreatedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return hearth.Key{}, hearth.User{}, hearth.Errorf(hearth.CodeNotFound, "the key is not known or has expired").
-			WithHint("`hearth key create` makes a new one")
+			WithHint("`hearth keys add` makes a new one")
 	}
 	u.CreatedAt = fromMicros(created)
 	return k, u, wrap("find key", err)
@@ -231,7 +231,7 @@ func (s *Store) DeleteKey(ctx context.Context, id string) error {
 		if n, err := res.RowsAffected(); err != nil {
 			return err
 		} else if n == 0 {
-			return hearth.Errorf(hearth.CodeNotFound, "there is no key %q", id).WithHint("`hearth key list` shows the keys there are")
+			return hearth.Errorf(hearth.CodeNotFound, "there is no key %q", id).WithHint("`hearth keys` shows the keys there are")
 		}
 		return nil
 	})

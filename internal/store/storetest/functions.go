@@ -336,12 +336,9 @@ func testBadPages(t *testing.T, s store.Store) {
 		t.Fatalf("first page: %q, %v", next, err)
 	}
 	for name, p := range map[string]store.Page{
-		"noise": {Cursor: "%%%"}, "another base64": {Cursor: "Zm9v"}, "cut short": {Cursor: next[:len(next)-2]},
-		"longer": {Cursor: next + "AAAA"}, "negative": {Limit: -1}, "too many": {Limit: 1001},
+		"noise": {Cursor: "%%%"}, "another base64": {Cursor: "Zm9v"}, "empty base64": {Cursor: "AA"},
+		"negative": {Limit: -1}, "too many": {Limit: 1001},
 	} {
-		if name == "cut short" || name == "longer" {
-			continue // may still be the cursor of another name
-		}
 		if _, _, err := s.Functions(t.Context(), "", p); hearth.ErrorCode(err) != hearth.CodeInvalid {
 			t.Errorf("%s: functions returned %v", name, err)
 		}
