@@ -2,7 +2,9 @@ package sandboxtest
 
 import (
 	"bufio"
-	"encoding/json"
+	"bytes"
+	"encoding/base64"
+	"encoding/gob"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hearth"
 )
 
 // killEnv holds, in the process that will be killed, what it is to do.
@@ -18,8 +22,20 @@ const killEnv = "HEARTH_SANDBOXTEST_KILLED"
 // killOrder is what it is to do.
 type killOrder struct {
 	Place   Place
-	Runtime string
-	Dir     string // for code and shims
+	Runtime hearth.Runtime
+	Code    string
+}
+
+// The order travels as gob, because a Runtime keeps most of itself out of JSON.
+func (o killOrder) encode(t testing.TB) string {
+	var b bytes.Buffer
+	must(t, gob.NewEncoder(&b).Encode(o))
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func decodeOrder(t testing.TB, s string) (o killOrder) {
+	must(t, gob.NewDecoder(base64.NewDecoder(base64.StdEncoding, strings.NewReader(s))).Decode(&o))
+	return o
 }
 
 const killReady = "sandboxes are up"
@@ -30,7 +46,7 @@ func testKilled(t *testing.T, s *suite) {
 	if !s.cfg.Killable {
 		t.Skip("this driver's sandboxes can't outlive its process")
 	}
-	o := killOrder{Place: newPlace(t), Runtime: s.rt.Name, Dir: publicDir(t)}
+	o := killOrder{Place: newPlace(t), Runtime: s.rt, Code: s.code}
 	for range 2 { // a crash while the first was cleaned up
 		runAndKill(t, s.cfg, o)
 	}
@@ -51,12 +67,10 @@ func testKilled(t *testing.T, s *suite) {
 
 func runAndKill(t *testing.T, cfg Config, o killOrder) {
 	t.Helper()
-	order, err := json.Marshal(o)
-	must(t, err)
 	top, _, _ := strings.Cut(t.Name(), "/")
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+regexp.QuoteMeta(top)+"$", "-test.timeout=2m")
-	cmd.Env = append(append(os.Environ(), killEnv+"="+string(order)), cfg.KillEnv...)
-	cmd.Stderr = cmd.Stdout
+	cmd.Env = append(append(os.Environ(), killEnv+"="+o.encode(t)), cfg.KillEnv...)
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
@@ -77,27 +91,18 @@ func runAndKill(t *testing.T, cfg Config, o killOrder) {
 
 // serveUntilKilled is what runs in that process.
 func serveUntilKilled(t *testing.T, cfg Config, order string) {
-	var o killOrder
-	must(t, json.Unmarshal([]byte(order), &o))
-	for _, rt := range cfg.Runtimes(t, o.Dir) {
-		if rt.Name != o.Runtime {
-			continue
-		}
-		s := &suite{cfg: cfg, place: o.Place, rt: rt, driver: cfg.New(t, o.Place)}
-		var err error
-		s.caps, err = s.driver.Probe(ctxFor(t))
-		must(t, err)
-		s.code = writeCode(t, o.Dir+"/"+fmt.Sprint(os.Getpid()), rt.Language)
-		limits := options{}.withDefaults().limits
-		s.create(t, limits)
-		s.serve(t, options{handler: "cases.echo"}).mustCall(t, 1, "")
-		loop := s.serve(t, options{handler: "cases.loop"})
-		loop.begin(t, nil, "")
-		if !eventually(func() bool { return loop.printed(1) != "" }) {
-			t.Fatal("it doesn't loop")
-		}
-		fmt.Println(killReady)
-		select {}
+	o := decodeOrder(t, order)
+	s := &suite{cfg: cfg, place: o.Place, rt: o.Runtime, code: o.Code, driver: cfg.New(t, o.Place)}
+	var err error
+	s.caps, err = s.driver.Probe(ctxFor(t))
+	must(t, err)
+	s.create(t, hearth.DefaultLimits())
+	s.serve(t, options{handler: "cases.echo"}).mustCall(t, 1, "")
+	loop := s.serve(t, options{handler: "cases.loop"})
+	loop.begin(t, nil, "")
+	if !eventually(func() bool { return loop.printed(1) != "" }) {
+		t.Fatal("it doesn't loop")
 	}
-	t.Fatalf("no runtime %s", o.Runtime)
+	fmt.Println(killReady)
+	select {}
 }
