@@ -104,10 +104,15 @@ func (s *cell) undo(f func()) { s.release = append(s.release, f) }
 func (s *cell) seal(uid int) cellSpec {
 	return cellSpec{
 		UID: uid, GID: uid, Setuid: s.d.slots.setuid,
-		TmpMiB: s.spec.Limits.TmpMiB, Hostname: hostname, NoFile: noFile,
+		TmpMiB: s.spec.Limits.TmpMiB, Hostname: hostname, NoFile: noFile, Core: noCore,
 		Rehearse: !s.spec.OnDemand, Mounts: true,
 	}
 }
+
+// noCore is the limit that keeps core dumps away. With 0 the kernel would still
+// hand them to a program on the host, where core_pattern names one; 1 is its
+// word for not even that.
+const noCore = 1
 
 // network returns the namespace for the sandbox, which is the caller's to
 // close, and for one with a way out the file that becomes its resolv.conf.

@@ -1,12 +1,15 @@
 package native_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"hearth/internal/sandbox/native"
 )
 
 // TestTheThreatModelNamesTests keeps docs/threat-model.md honest: each test that it
@@ -39,6 +42,21 @@ func TestTheThreatModelNamesTests(t *testing.T) {
 	for _, m := range named {
 		if !exist[string(m[1])] {
 			t.Errorf("%s doesn't exist", m[1])
+		}
+	}
+}
+
+// TestCoreDumpsGoNowhere looks at the limit that the kernel reads before it
+// starts the host's program for core dumps: only 1 stops that.
+func TestCoreDumpsGoNowhere(t *testing.T) {
+	for language := range languages {
+		s := mustCreate(t, mustDriver(t, native.Config{}), mustRuntime(t, language))
+		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", native.PID(s)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile(`(?m)^Max core file size +1 +1 `).Match(limits) {
+			t.Errorf("%s:\n%s", language, limits)
 		}
 	}
 }

@@ -295,7 +295,8 @@ def mount_private(tmp_mib):
 def limit(request):
     nofile = int(request["nofile"])
     resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    core = int(request.get("core", 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     if request.get("fsize_mib"):
         size = int(request["fsize_mib"]) << 20
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
