@@ -366,6 +366,8 @@ def main():
 if __name__ == "__main__":
     try:
         main()
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)  # the host went away while a death was reported
     except BaseException as exc:
         sys.stderr.write("hearth: the zygote failed: %s: %s\n" % (type(exc).__name__, exc))
         sys.stderr.flush()
