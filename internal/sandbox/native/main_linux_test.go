@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"hearth/internal/sandbox/native"
@@ -33,17 +34,16 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	if os.Getenv(serverEnv) != "" {
-		return m.Run() // it is killed, so it must make no folder
-	}
-	var err error
-	if shims, err = os.MkdirTemp("", "hearth-shims-"); err == nil {
-		err = os.Chmod(shims, 0o755)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(shims)
+	defer func() { _ = os.RemoveAll(shims) }() // "" if no test needed it
 	return m.Run()
 }
+
+// shimsDir makes the folder the first time. Many processes of this binary, those
+// of helpers and of servers that are killed, never need it and couldn't remove it.
+var shimsDir = sync.OnceValues(func() (string, error) {
+	var err error
+	if shims, err = os.MkdirTemp("", "hearth-shims-"); err != nil {
+		return "", err
+	}
+	return shims, os.Chmod(shims, 0o755)
+})

@@ -32,7 +32,11 @@ var detected sync.Map // language to func() (hearth.Runtime, error)
 func mustRuntime(t testing.TB, language string) hearth.Runtime {
 	t.Helper()
 	detect := func() (hearth.Runtime, error) {
-		rts, note, err := languages[language].Detect(context.Background(), shims)
+		dir, err := shimsDir()
+		if err != nil {
+			return hearth.Runtime{}, err
+		}
+		rts, note, err := languages[language].Detect(context.Background(), dir)
 		if err != nil {
 			return hearth.Runtime{}, err
 		}
