@@ -14,7 +14,7 @@ func Test01FirstMinutes(t *testing.T) {
 	needsRoot(t)
 	s := MustServe(t, t.TempDir())
 	for _, f := range []struct{ name, language, file, code string }{
-		{"py", "python", "main.py", "def handler(event, context):\n    print('seen', event)\n    return {'hello': event['name']}\n"},
+		{"py", "python", "main.py", "def handler(event, context):\n    print('seen', event)\n    return {'hello': event.get('name')}\n"},
 		{"js", "javascript", "index.mjs", "export const handler = async (event) => { console.log('seen', event); return { hello: event.name } }\n"},
 	} {
 		out := MustWrite(t, map[string]string{f.file: f.code})

@@ -96,6 +96,8 @@ func MustServe(t *testing.T, data string, args ...string) *Server {
 	s.cmd = exec.Command(path, append(append(command, "--data", data, "--listen", "127.0.0.1:0"), args...)...)
 	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+s.Home)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	// A killed server leaves its address; the next one's must not be mistaken for it.
+	_ = os.Remove(filepath.Join(data, config.ServerFile))
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -105,6 +106,10 @@ func (s *Server) openData(context.Context) (err error) {
 	}
 	if s.lock, err = takeLock(filepath.Join(s.cfg.Data, config.LockFile)); err != nil {
 		return err
+	}
+	// A server that was killed left its address; nobody must take it for this one's.
+	if err := os.Remove(filepath.Join(s.cfg.Data, config.ServerFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clear the last server's address: %w", err)
 	}
 	s.instance, err = instanceID(filepath.Join(s.cfg.Data, "instance"))
 	return err
