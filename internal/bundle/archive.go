@@ -229,18 +229,17 @@ func (u *unpacker) countZip(up *os.File) error {
 	r := io.NewSectionReader(up, 0, u.uploaded)
 	buf := make([]byte, 256<<10)
 	kept, count := 0, 0
-	for {
+	for more := true; more; {
 		n, err := io.ReadFull(r, buf[kept:])
+		more = err == nil // a failure is one that zip.NewReader meets as well
 		count += bytes.Count(buf[:kept+n], sig)
 		if count > limit {
 			return hearth.Errorf(hearth.CodeTooLarge, "the archive holds more than %d files and folders", u.limits.MaxFiles).
 				WithHint("leave out what the function doesn't need, for example by a .hearthignore file")
 		}
-		if err != nil { // the end, or what zip.NewReader will find as well
-			return nil
-		}
-		kept = copy(buf, buf[kept+n-(len(sig)-1):kept+n])
+		kept = copy(buf, buf[max(0, kept+n-(len(sig)-1)):kept+n])
 	}
+	return nil
 }
 
 func (u *unpacker) zipEntry(up *os.File, f *zip.File) error {

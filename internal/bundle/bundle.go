@@ -331,12 +331,11 @@ func (s *Store) sweepTmp(before time.Time) error {
 
 // treeBytes sums up the files below dir, as far as they can be read.
 func treeBytes(dir string) (n int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil
-		}
-		if fi, err := d.Info(); err == nil {
-			n += fi.Size()
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, unreadable error) error {
+		if unreadable == nil && d.Type().IsRegular() {
+			if fi, err := d.Info(); err == nil {
+				n += fi.Size()
+			}
 		}
 		return nil
 	})

@@ -43,7 +43,7 @@ func (s *Store) unpack(ctx context.Context, up *os.File, filename, dst string) (
 	if err != nil {
 		return nil, fmt.Errorf("unpack upload: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it wrote nothing itself
 	u := &unpacker{
 		ctx: ctx, root: root, limits: s.limits, uploaded: fi.Size(),
 		tree: tree{}, buf: make([]byte, 64<<10), hash: sha256.New(),

@@ -80,7 +80,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := prepare(ctx, control, path); err != nil {
 		return nil, errors.Join(explain(path, err), control.Close(), telemetry.Close(), read.Close())
 	}
-	return &DB{control: control, Store: sqlstore.New(sqlstore.Config{
+	return &DB{control: control, Store: sqlstore.New(sqlstore.Config{ //nolint:contextcheck // its writer outlives ctx
 		Dialect: sqlstore.Dialect{Like: "LIKE", SingleWriter: true, Reclaim: `PRAGMA incremental_vacuum`},
 		Control: control, Telemetry: telemetry, Read: read,
 		Logger: o.Logger, FlushEvery: o.FlushEvery, Queue: o.Queue, Now: o.Now,

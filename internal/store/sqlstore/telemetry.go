@@ -198,7 +198,7 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) 
 	if err != nil {
 		return err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }() // it ends with its transaction anyway
 	for i := range is {
 		record, err := json.Marshal(&is[i])
 		if err != nil {
@@ -226,7 +226,7 @@ func insertLogs(ctx context.Context, tx *sql.Tx, ls []hearth.LogLine) (skipped i
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }() // it ends with its transaction anyway
 	var last int64
 	for i := range ls {
 		l := &ls[i]

@@ -162,9 +162,9 @@ func testRouteOwner(t *testing.T, s store.Store) {
 	MustDeploy(t, s, Function("shop", "/buy", "/sell"))
 	MustDeploy(t, s, Function("rival"))
 	_, err := s.AddVersion(t.Context(), Function("new", "/free", "/buy"), Version())
-	e := wantCode(t, err, hearth.CodeConflict)
-	if !strings.Contains(e.Message, `"shop"`) || !strings.Contains(e.Message, "/buy") {
-		t.Errorf("message %q names neither owner nor route", e.Message)
+	msg := wantCode(t, err, hearth.CodeConflict)
+	if !strings.Contains(msg, `"shop"`) || !strings.Contains(msg, "/buy") {
+		t.Errorf("message %q names neither owner nor route", msg)
 	}
 	_, err = s.AddVersion(t.Context(), Function("rival", "/sell"), Version())
 	wantCode(t, err, hearth.CodeConflict)
@@ -193,12 +193,12 @@ func testRouteMethods(t *testing.T, s store.Store) {
 	MustDeploy(t, s, Function("get", "GET /a"))
 	MustDeploy(t, s, Function("below", "/a/*"))
 	_, err := s.AddVersion(t.Context(), Function("get2", "GET /a"), Version())
-	if e := wantCode(t, err, hearth.CodeConflict); !strings.Contains(e.Message, `"get"`) {
-		t.Errorf("message %q names another owner", e.Message)
+	if msg := wantCode(t, err, hearth.CodeConflict); !strings.Contains(msg, `"get"`) {
+		t.Errorf("message %q names another owner", msg)
 	}
 	_, err = s.AddVersion(t.Context(), Function("any2", "/a"), Version())
-	if e := wantCode(t, err, hearth.CodeConflict); !strings.Contains(e.Message, `"any"`) {
-		t.Errorf("message %q names another owner", e.Message)
+	if msg := wantCode(t, err, hearth.CodeConflict); !strings.Contains(msg, `"any"`) {
+		t.Errorf("message %q names another owner", msg)
 	}
 }
 

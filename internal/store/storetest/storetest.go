@@ -145,7 +145,8 @@ func mustFlush(t *testing.T, s store.Store) {
 }
 
 // wantCode fails unless err has the code and, for what a user reads, a hint.
-func wantCode(t *testing.T, err error, code hearth.Code) *hearth.Error {
+// It returns the message.
+func wantCode(t *testing.T, err error, code hearth.Code) string {
 	t.Helper()
 	var e *hearth.Error
 	if !errors.As(err, &e) {
@@ -157,7 +158,7 @@ func wantCode(t *testing.T, err error, code hearth.Code) *hearth.Error {
 	if e.Hint == "" {
 		t.Errorf("error %q has no hint", e.Message)
 	}
-	return e
+	return e.Message
 }
 
 // all reads every page of a list in steps of limit.
