@@ -129,6 +129,15 @@ func (p *pool) growLater(wait time.Duration) {
 // create makes one sandbox on demand and gives it to the pool's oldest waiter,
 // or to the stem cells if there is none any more.
 func (e *Engine) create(p *pool) {
+	d := e.drivers[p.key.driver]
+	select {
+	case d.starts <- struct{}{}:
+		defer func() { <-d.starts }()
+	case <-e.ctx.Done():
+	}
+	if !e.stillWanted(p) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.StartTimeout)
 	i, err := e.newInstance(ctx, p.key, p.rt, true)
 	cancel()
@@ -152,6 +161,21 @@ func (e *Engine) create(p *pool) {
 		e.keepStem(i)
 	}
 	p.fn.forget(p)
+}
+
+// stillWanted reports whether a sandbox that had to wait for its turn has
+// waiters left, and calls it off if not.
+func (e *Engine) stillWanted(p *pool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p.uncovered()+p.concurrency() > 0 && len(p.waiters) > 0 && !e.closed {
+		return true
+	}
+	p.starting--
+	e.count--
+	e.feed()
+	p.fn.forget(p)
+	return false
 }
 
 // startFailed lets those fail who waited for that sandbox. Where others of the

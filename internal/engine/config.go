@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"hearth"
@@ -39,6 +40,7 @@ type Config struct {
 	MaxRequest       int           // bytes of an event's body; 6 MiB
 	MaxReply         int           // bytes of a buffered reply; 6 MiB. Streams are not bounded
 	RefillInParallel int           // stem cells made at once in the background; 1
+	StartsInParallel int           // sandboxes that one driver makes at once on demand; twice the processors
 
 	// StemTarget is how many stem cells of a runtime wait; nil means 2 of each.
 	StemTarget func(runtime string) int
@@ -107,6 +109,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.MaxRequest, 6<<20)
 	fill(&c.MaxReply, 6<<20)
 	fill(&c.RefillInParallel, 1)
+	fill(&c.StartsInParallel, max(4, 2*runtime.GOMAXPROCS(0)))
 	if c.StemTarget == nil {
 		c.StemTarget = func(string) int { return defaultStemTarget }
 	}

@@ -13,6 +13,10 @@ import (
 // driver is a sandbox.Driver and what this host lets it do.
 type driver struct {
 	sandbox.Driver
+	// starts holds a token for each sandbox being made on demand: a burst of
+	// misses must not take the processors from the calls that have a place.
+	starts chan struct{}
+
 	mu     sync.Mutex
 	probed bool
 	caps   sandbox.Capabilities

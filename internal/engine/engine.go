@@ -72,7 +72,7 @@ func New(c Config) (*Engine, error) {
 		changed: make(chan struct{}), quieted: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for name, d := range c.Drivers {
-		e.drivers[name] = &driver{Driver: d}
+		e.drivers[name] = &driver{Driver: d, starts: make(chan struct{}, c.StartsInParallel)}
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil

@@ -31,8 +31,7 @@ type house struct {
 	mu      sync.Mutex
 	records []hearth.Invocation
 	logs    map[string]*strings.Builder // by invocation, "" for between
-	opened  int
-	ended   int
+	writers map[*logWriter]bool         // open
 }
 
 type oneDir struct{ dir string }
@@ -42,7 +41,7 @@ func (d oneDir) Dir(string) (string, error) { return d.dir, nil }
 // build opens an engine. With Prewarm left nil there are no stem cells.
 func build(t testing.TB, o fake.Options, c Config) *house {
 	t.Helper()
-	h := &house{t: t, driver: fake.New(o), logs: map[string]*strings.Builder{}}
+	h := &house{t: t, driver: fake.New(o), logs: map[string]*strings.Builder{}, writers: map[*logWriter]bool{}}
 	c.Drivers = map[string]sandbox.Driver{fake.Name: guard.New(h.driver, nil)}
 	c.DefaultDriver = fake.Name
 	c.Runtime = func(name string) (hearth.Runtime, error) {
@@ -76,17 +75,19 @@ func (h *house) RecordInvocation(i hearth.Invocation) {
 
 type logWriter struct {
 	h          *house
+	version    string
 	invocation string
 }
 
-func (h *house) output(_ string, _ int, invocation string) LogWriter {
+func (h *house) output(name string, version int, invocation string) LogWriter {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.opened++
 	if h.logs[invocation] == nil {
 		h.logs[invocation] = &strings.Builder{}
 	}
-	return &logWriter{h, invocation}
+	w := &logWriter{h, fmt.Sprint(name, "@", version), invocation}
+	h.writers[w] = true
+	return w
 }
 
 func (w *logWriter) Write(stream, _ string, _ time.Time, p []byte) {
@@ -104,7 +105,10 @@ func (w *logWriter) Platform(format string, args ...any) {
 func (w *logWriter) Close() {
 	w.h.mu.Lock()
 	defer w.h.mu.Unlock()
-	w.h.ended++
+	if !w.h.writers[w] {
+		w.h.t.Errorf("log of %s %q closed twice", w.version, w.invocation)
+	}
+	delete(w.h.writers, w)
 }
 
 // log returns what an invocation printed.
@@ -148,6 +152,11 @@ func (h *house) close() {
 	if v := h.driver.Violations(); len(v) > 0 {
 		h.t.Errorf("violations: %q", v)
 	}
+	h.mu.Lock()
+	for w := range h.writers {
+		h.t.Errorf("log of %s %q was never closed", w.version, w.invocation)
+	}
+	h.mu.Unlock()
 	s := h.e.Stats()
 	if s.Running != 0 || s.Waiting != 0 || s.Sandboxes != 0 || s.MemoryMiB != 0 {
 		h.t.Errorf("counters of a stopped engine: %+v", s)

@@ -92,13 +92,15 @@ func (e *Engine) newInstance(ctx context.Context, key stemKey, rt hearth.Runtime
 	return i, nil
 }
 
-// ending reports whether i is dead or was condemned.
+// ending reports whether i is dead or was condemned, or is within a moment.
 func (i *instance) ending() bool {
+	moment := time.NewTimer(100 * time.Millisecond)
+	defer moment.Stop()
 	select {
 	case <-i.sb.Done():
 	case <-i.end:
 	case <-i.link.Done():
-	default:
+	case <-moment.C:
 		return false
 	}
 	return true

@@ -114,10 +114,7 @@ func (c *call) attempt(ctx context.Context, i *instance) (_ *Reply, _ *hearth.Er
 	began := time.Now()
 	if c.fresh {
 		c.inv.Start = i.start
-		actx, cancel := context.WithTimeout(c.e.ctx, c.e.cfg.StartTimeout)
-		err := c.e.assign(actx, i)
-		cancel()
-		if err != nil {
+		if err := c.e.assign(c.e.ctx, i); err != nil {
 			return nil, noSandbox(err), true
 		}
 	} else if c.inv.Start = hearth.StartWarm; c.first {
@@ -364,6 +361,8 @@ func (c *call) finish(why *hearth.Error) {
 		c.explain(why)
 	}
 	c.e.mu.Lock()
+	c.e.wg.Add(1) // Stop returns after the record is written
+	defer c.e.wg.Done()
 	c.release()
 	c.e.mu.Unlock()
 	c.record(why)

@@ -18,6 +18,8 @@ import (
 // code by the driver, and the load frame, which the first Invoke or Ready takes
 // along.
 func (e *Engine) assign(ctx context.Context, i *instance) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.StartTimeout)
+	defer cancel()
 	p := i.pool
 	dir, err := e.cfg.Code.Dir(p.v.CodeDigest)
 	if err != nil {

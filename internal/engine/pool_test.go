@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -397,6 +399,53 @@ func TestStopDrains(t *testing.T) {
 		}
 		h.close()
 		h.fails("f", "", `1`, hearth.CodeUnavailable)
+	})
+}
+
+func TestStopWithAStreamThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t, fake.Options{}, Config{})
+		h.activate(version("f", 1, func(c *hearth.Config) { c.Limits.Timeout = hearth.Duration(time.Hour) }))
+		r, err := h.e.Invoke(t.Context(), Call{ID: "x", Function: "f", Event: hearth.Event{Body: []byte(`{"stream":1000,"size":60000}`)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		h.close()
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("stop took %s", took)
+		}
+		if _, err := io.Copy(io.Discard, r.Body); hearth.ErrorCode(err) != hearth.CodeUnavailable {
+			t.Errorf("body: %v", err)
+		}
+		if rec := h.record("x"); rec.Outcome != hearth.OutcomePlatform {
+			t.Errorf("record: %+v", rec)
+		}
+	})
+}
+
+func TestBurstOfMissesIsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int64
+		h := build(t, fake.Options{Create: func(context.Context, sandbox.Spec) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			time.Sleep(100 * time.Millisecond)
+			now.Add(-1)
+			return nil
+		}}, Config{StartsInParallel: 3})
+		defer h.close()
+		h.activate(version("f", 1))
+		done := make(chan bool)
+		for range 30 {
+			go func() { h.mustCall("f", "", `{"sleep":"10ms","echo":1}`, "1"); done <- true }()
+		}
+		for range 30 {
+			<-done
+		}
+		synctest.Wait()
+		if m, n := most.Load(), h.driver.Created(); m != 3 || n > 9 {
+			t.Errorf("%d at once, %d in all", m, n)
+		}
 	})
 }
 

@@ -20,7 +20,7 @@ type stream struct {
 	done     context.CancelFunc
 	reading  context.Context // ends with ctx or by Close, and frees a Read that waits
 	stopRead context.CancelFunc
-	unwatch  func() bool
+	unwatch  func()
 
 	mu   sync.Mutex // held while Read waits
 	buf  []byte
@@ -31,13 +31,17 @@ func (c *call) stream(ctx context.Context, done context.CancelFunc, first []byte
 	s := &stream{c: c, ctx: ctx, done: done, buf: first}
 	s.reading, s.stopRead = context.WithCancel(ctx)
 	c.inv.ReplyBytes = int64(len(first))
-	// Nobody may be reading when the time is up.
-	s.unwatch = context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.fail(ctx, ctx.Err())
-	})
+	// Nobody may be reading when the time is up, or the engine stops.
+	late := context.AfterFunc(ctx, func() { s.abort(ctx.Err()) })
+	stop := context.AfterFunc(c.e.ctx, func() { s.abort(context.Canceled) })
+	s.unwatch = func() { late(); stop() }
 	return s
+}
+
+func (s *stream) abort(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(s.ctx, err)
 }
 
 // Read waits for bytes of the function, at most the limit for silence. An
