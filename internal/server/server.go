@@ -125,7 +125,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the database: %w", err)
 	}
-	s.hub = logs.New(db, logs.Options{FirstSeq: last + 1})
+	s.hub = logs.New(db, logs.Options{FirstSeq: last + logs.SeqGap})
 	s.metrics = metrics.New(metrics.Options{Version: s.opts.Version})
 	return nil
 }
