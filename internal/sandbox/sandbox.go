@@ -100,7 +100,11 @@ type Capabilities struct {
 
 	Streams   int  // Dials in a sandbox's life; 0 is any number
 	CodeMount bool // Assign puts the code at hearth.CodeMount; else it travels by wire
-	Forks     bool // Create on demand forks (start class "forked") where the runtime can; else "spawned"
+	// MemoryFixed says that Assign can't change the memory that Create gave, as
+	// in a virtual machine: stem cells then stand in only for versions of
+	// exactly their memory.
+	MemoryFixed bool
+	Forks       bool // Create on demand forks (start class "forked") where the runtime can; else "spawned"
 
 	Findings []Finding // for doctor, good and bad
 }
