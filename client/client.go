@@ -152,6 +152,10 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &e) {
 		return e
 	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return hearth.Errorf(hearth.CodeInvalid, "the server at %s speaks plain HTTP, not HTTPS", c.base.Host).
+			WithHint("use http://%s, or let the server have --tls-cert and --tls-key", c.base.Host).WithField("url")
+	}
 	return hearth.Errorf(hearth.CodeUnavailable, "no answer from %s (%v)", c.base, err).
 		WithHint("is the server running? start it with: hearth serve, or point HEARTH_URL at it")
 }

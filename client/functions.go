@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -75,6 +76,10 @@ func writeDeploy(w *multipart.Writer, d DeployRequest) error {
 		return err
 	}
 	if _, err := io.Copy(part, d.Code); err != nil {
+		var own *hearth.Error // of who packs it
+		if errors.As(err, &own) {
+			return own
+		}
 		return hearth.Errorf(hearth.CodeInvalid, "read the code: %w", err)
 	}
 	return w.Close()

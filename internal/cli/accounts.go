@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ servers that are kept. "hearth login local" goes back to the server on this host
 			}
 			url := strings.TrimRight(args[0], "/")
 			if !strings.Contains(url, "://") {
-				url = "https://" + url
+				url = scheme(url) + "://" + url
 			}
 			key := first(a.key, a.Env("HEARTH_API_KEY"), cs.Servers[url].Key)
 			if key == "" {
@@ -70,6 +71,18 @@ servers that are kept. "hearth login local" goes back to the server on this host
 		},
 	}
 	return c
+}
+
+// scheme is how a server is likely reached whose address says nothing of it.
+func scheme(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return "http"
+	}
+	return "https"
 }
 
 func (a *App) openCmd() *cobra.Command {

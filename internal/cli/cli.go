@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -20,6 +21,8 @@ const (
 	ExitFunction = 1 // the function failed
 	ExitUsage    = 2 // the command can't be done as it was given
 	ExitPlatform = 3 // the platform failed
+
+	ExitInterrupted = 130 // by Ctrl-C, as shells have it
 )
 
 // App is the command line with its surroundings. Main uses the process's own;
@@ -45,6 +48,7 @@ type App struct {
 func Main(version string, enter func(context.Context) (bool, int, error)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	home, err := os.UserConfigDir()
 	if err != nil {
 		home = os.TempDir()
@@ -64,6 +68,13 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	var exit exitError
 	if errors.As(err, &exit) {
 		return int(exit)
+	}
+	if ctx.Err() != nil && (hearth.ErrorCode(err) == hearth.CodeCancelled || errors.Is(err, context.Canceled)) {
+		return ExitInterrupted // who pressed Ctrl-C knows
+	}
+	var name string
+	if _, serr := fmt.Sscanf(err.Error(), "unknown command %q", &name); serr == nil {
+		err = argsError(root, []string{name}, err)
 	}
 	a.printError(err)
 	return exitCode(err)
@@ -88,9 +99,7 @@ JavaScript function and call it over HTTP.
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetVersionTemplate("hearth {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%s", err).WithHint("see: %s --help", cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
 	f.StringVar(&a.url, "url", "", "address of the server (default $HEARTH_URL, the context of hearth login, or the server on this host)")
 	f.StringVar(&a.key, "key", "", "API key (default $HEARTH_API_KEY)")
@@ -121,33 +130,9 @@ JavaScript function and call it over HTTP.
 	return root
 }
 
-// wrapArgs makes a wrong number of arguments a usage error that shows the
-// command's form.
-func wrapArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usage("%s", err).WithHint("write: %s", cmd.UseLine())
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		wrapArgs(sub)
-	}
-}
-
-// usage is an error of how the command was given.
-func usage(format string, args ...any) *hearth.Error {
-	return hearth.Errorf(hearth.CodeInvalid, format, args...)
-}
-
 func exitCode(err error) int {
 	var e *hearth.Error
 	if !errors.As(err, &e) {
-		if strings.HasPrefix(err.Error(), "unknown command") {
-			return ExitUsage
-		}
 		return ExitPlatform
 	}
 	switch e.Code.Fault() {
@@ -163,26 +148,17 @@ func exitCode(err error) int {
 func (a *App) printError(err error) {
 	var e *hearth.Error
 	if !errors.As(err, &e) {
-		e = &hearth.Error{Message: err.Error()}
-		if strings.HasPrefix(e.Message, "unknown command") {
-			e.Hint = "see: hearth --help"
-		}
+		e = &hearth.Error{Code: hearth.CodePlatform, Message: err.Error()}
 	}
+	e = a.whereFrom(e)
 	p := a.printer(a.Err)
 	if a.format == formatJSON {
 		p.json(map[string]any{"error": e})
 		return
 	}
-	message := e.Message
-	if e.Type != "" && !strings.Contains(message, e.Type) {
-		message = e.Type + ": " + message
-	}
-	if e.Code.Fault() == hearth.FaultPlatform && e.Cause != nil {
-		message = e.Error()
-	}
-	p.printf("%s %s\n", p.red("error:"), message)
-	if e.Trace != "" {
-		p.printf("%s\n", p.dim(strings.TrimRight(e.Trace, "\n")))
+	p.printf("%s %s\n", p.red("error:"), text(e))
+	if trace := strings.TrimRight(e.Trace, "\n"); strings.Contains(trace, "\n") || !strings.Contains(text(e), trace) {
+		p.printf("%s\n", p.dim(trace))
 	}
 	if e.Hint != "" {
 		p.printf("%s %s\n", p.bold("next: "), e.Hint)

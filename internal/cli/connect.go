@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"hearth"
 	"hearth/client"
@@ -83,45 +84,61 @@ func (a *App) client() (*client.Client, error) {
 	return client.New(url, key)
 }
 
+// endpoint is where client connects to. A flag wins over the environment, the
+// environment over what was kept.
 func (a *App) endpoint() (url, key string, err error) {
-	url, key = first(a.url, a.Env("HEARTH_URL")), first(a.key, a.Env("HEARTH_API_KEY"))
+	url, key = strings.TrimRight(first(a.url, a.Env("HEARTH_URL")), "/"), first(a.key, a.Env("HEARTH_API_KEY"))
 	c, err := a.readContexts()
 	if err != nil {
 		return "", "", err
 	}
 	if url != "" {
-		for _, s := range c.Servers {
-			if s.URL == url {
-				key = first(key, s.Key)
-			}
-		}
-		if e, k, ok := a.local(c); ok && e.URL == url {
+		key = first(key, c.Servers[url].Key)
+		if e, k, err := a.local(c); err == nil && e.URL == url {
 			key = first(key, k)
 		}
 		return url, key, nil
 	}
-	if s, ok := c.Servers[c.Current]; ok {
+	if s, ok := c.Servers[c.Current]; ok && a.Env("HEARTH_DATA") == "" {
 		return s.URL, first(key, s.Key), nil
 	}
-	e, k, ok := a.local(c)
-	if !ok {
-		return "", "", hearth.Errorf(hearth.CodeUnavailable, "no server was found on this host").
-			WithHint("start one with: hearth up, or name one: hearth login URL, or HEARTH_URL and HEARTH_API_KEY")
+	e, k, err := a.local(c)
+	if err != nil {
+		return "", "", err
 	}
 	return e.URL, first(key, k), nil
 }
 
-// local looks for a server on this host, in the folders it may have.
-func (a *App) local(c contexts) (config.Endpoint, string, bool) {
-	for _, dir := range []string{a.Env("HEARTH_DATA"), c.Local, "data", config.Default().Data} {
+// local looks for a server on this host: on the folder that HEARTH_DATA names,
+// or else on those it may have.
+func (a *App) local(c contexts) (config.Endpoint, string, error) {
+	if dir := a.Env("HEARTH_DATA"); dir != "" {
+		return config.ReadEndpoint(dir)
+	}
+	for _, dir := range []string{c.Local, "data", config.Default().Data} {
 		if dir == "" {
 			continue
 		}
 		if e, key, err := config.ReadEndpoint(dir); err == nil {
-			return e, key, true
+			return e, key, nil
 		}
 	}
-	return config.Endpoint{}, "", false
+	return config.Endpoint{}, "", hearth.Errorf(hearth.CodeUnavailable, "no server was found on this host").
+		WithHint("start one with: hearth up, or name one: hearth login URL, or HEARTH_URL and HEARTH_API_KEY")
+}
+
+// whereFrom adds to an error of a server that can't be reached, or that doesn't
+// know the key, how it came to be the one that is meant.
+func (a *App) whereFrom(e *hearth.Error) *hearth.Error {
+	if e.Code != hearth.CodeUnavailable && e.Code != hearth.CodeUnauthenticated || first(a.url, a.Env("HEARTH_URL"), a.Env("HEARTH_DATA")) != "" {
+		return e
+	}
+	c, err := a.readContexts()
+	if err != nil || c.Current == "" {
+		return e
+	}
+	hint := strings.TrimPrefix(e.Hint+"; ", "; ")
+	return e.WithHint("%syou are logged in to %s: go back to this host with: hearth login local", hint, c.Current)
 }
 
 func first(ss ...string) string {

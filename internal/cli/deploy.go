@@ -35,6 +35,9 @@ A file .hearthignore there names what stays behind, in the manner of .gitignore.
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.changed = cmd.Flags().Changed
+			if err := s.unify("hearth deploy"); err != nil {
+				return err
+			}
 			s.Env = map[string]string{}
 			for _, kv := range env {
 				k, v, ok := strings.Cut(kv, "=")
@@ -51,7 +54,7 @@ A file .hearthignore there names what stays behind, in the manner of .gitignore.
 	f := c.Flags()
 	f.StringVar(&s.Name, "name", "", "name of the function (default: of the folder or file)")
 	f.StringVar(&s.Runtime, "runtime", "", "python, nodejs, or one version of them (default: guessed from the code)")
-	f.StringVar(&s.Runtime, "language", "", "the same as --runtime: python or javascript")
+	f.StringVar(&s.Language, "language", "", "the same as --runtime: python or javascript")
 	f.StringVar(&s.Handler, "handler", "", "module.function (default: guessed from the code)")
 	f.StringVar(&s.Sandbox, "sandbox", "", "what isolates it (default: the server's, native)")
 	f.VarP(&s.Memory, "memory", "m", "memory of a sandbox in MiB (default 128)")

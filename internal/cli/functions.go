@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,7 +87,7 @@ func (a *App) getCmd() *cobra.Command {
 			}
 			f, err := cl.Function(cmd.Context(), args[0])
 			if err != nil {
-				return err
+				return noSuch(cmd.Context(), cl, args[0], err)
 			}
 			p := a.out()
 			if p.form == formatJSON {
@@ -124,8 +126,8 @@ func describe(p *printer, base string, f rest.FunctionInfo) {
 	line("limits", "%d MiB memory, %v CPU, %s, %d processes, %d MiB of /tmp", l.MemoryMiB, l.CPU, l.Timeout, l.PIDs, l.TmpMiB)
 	line("scale", "%d at once in a sandbox, %d kept warm", v.Config.Concurrency, v.Config.MinWarm)
 	line("code", "%s, %s", size(v.CodeBytes), v.CodeDigest)
-	for k, val := range v.Config.Env {
-		line("env", "%s=%s", k, val)
+	for _, k := range slices.Sorted(maps.Keys(v.Config.Env)) {
+		line("env", "%s=%s", k, v.Config.Env[k])
 	}
 }
 
@@ -140,7 +142,7 @@ func (a *App) versionsCmd() *cobra.Command {
 			}
 			f, err := cl.Function(cmd.Context(), args[0])
 			if err != nil {
-				return err
+				return noSuch(cmd.Context(), cl, args[0], err)
 			}
 			vs, err := client.Collect(func(p client.Page) (rest.List[hearth.Version], error) { return cl.Versions(cmd.Context(), args[0], p) })
 			if err != nil {
@@ -178,7 +180,7 @@ func (a *App) rollbackCmd() *cobra.Command {
 			}
 			f, err := cl.Rollback(cmd.Context(), args[0], version)
 			if err != nil {
-				return err
+				return noSuch(cmd.Context(), cl, args[0], err)
 			}
 			p := a.out()
 			if p.form == formatJSON {
@@ -209,7 +211,7 @@ func (a *App) deleteCmd() *cobra.Command {
 			p := a.out()
 			for _, name := range args {
 				if err := cl.DeleteFunction(cmd.Context(), name, 0); err != nil {
-					return err
+					return noSuch(cmd.Context(), cl, name, err)
 				}
 				if p.form != formatJSON {
 					p.printf("%s deleted %s\n", p.green("✓"), name)

@@ -50,7 +50,7 @@ func (a *App) payload(data string) (io.Reader, error) {
 	case strings.HasPrefix(data, "@"):
 		b, err := os.ReadFile(data[1:])
 		if err != nil {
-			return nil, usage("read the event: %w", err).WithHint("@ names a file: -d @event.json")
+			return nil, usage("the event can't be read: %w", err).WithHint("@ names a file: -d @event.json")
 		}
 		return bytes.NewReader(b), nil
 	}
@@ -64,7 +64,7 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 	}
 	r, err := cl.Invoke(ctx, req)
 	if err != nil {
-		return err
+		return a.failed(ctx, cl, req.Name, err, verbose)
 	}
 	defer r.Body.Close()
 	tail := &lastByte{w: a.Out}
@@ -80,24 +80,39 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 		_, _ = io.WriteString(a.Out, "\n")
 	}
 	if verbose {
-		a.explain(ctx, cl, r)
+		a.explain(ctx, cl, r.Invocation, r.Start)
 	}
 	return nil
 }
 
+// failed adds to the error of a call where to read more.
+func (a *App) failed(ctx context.Context, cl *client.Client, name string, err error, verbose bool) error {
+	var f *client.Failure
+	if !errors.As(err, &f) {
+		return noSuch(ctx, cl, name, err)
+	}
+	if verbose {
+		a.explain(ctx, cl, f.Invocation, "")
+	}
+	if f.Err.Hint == "" {
+		return f.Err.WithHint("see what it printed: hearth invocations %s", f.Invocation)
+	}
+	return err
+}
+
 // explain prints the record of a call and its log on the error stream. Both are
 // written in batches, so a call may be gone before its record is there.
-func (a *App) explain(ctx context.Context, cl *client.Client, r *client.Reply) {
+func (a *App) explain(ctx context.Context, cl *client.Client, id string, start hearth.Start) {
 	p := a.printer(a.Err)
-	lines, err := cl.Logs(ctx, client.LogsQuery{Invocation: r.Invocation}, client.Page{Limit: 1000})
+	lines, err := cl.Logs(ctx, client.LogsQuery{Invocation: id}, client.Page{Limit: 1000})
 	if err == nil {
 		for _, l := range lines.Items {
 			p.printf("%s\n", p.dim("log     "+l.Text))
 		}
 	}
-	inv, err := cl.Invocation(ctx, r.Invocation)
+	inv, err := cl.Invocation(ctx, id)
 	if err != nil {
-		p.printf("%s\n", p.dim("call    "+r.Invocation+" ("+string(r.Start)+")"))
+		p.printf("%s\n", p.dim(strings.TrimSpace("call    "+id+" "+string(start))))
 		return
 	}
 	ph := inv.Phases

@@ -47,7 +47,7 @@ rate; over --max calls in flight a call is skipped and counted.`,
 				return err
 			}
 			if _, err := cl.Function(cmd.Context(), args[0]); err != nil {
-				return err
+				return noSuch(cmd.Context(), cl, args[0], err)
 			}
 			done := a.progress(fmt.Sprintf("calling %s %g times a second", args[0], rate))
 			r := makeLoad(cmd.Context(), cl, args[0], string(event), rate, span, most)

@@ -52,7 +52,7 @@ func (a *App) logs(ctx context.Context, q client.LogsQuery, n int, follow bool) 
 	}
 	if q.Function != "" {
 		if _, err := cl.Function(ctx, q.Function); err != nil {
-			return err
+			return noSuch(ctx, cl, q.Function, err)
 		}
 	}
 	p := a.out()

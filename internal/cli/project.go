@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +37,7 @@ func (m *mib) Set(s string) error {
 	}
 	n, err := strconv.Atoi(t)
 	if err != nil || n < 0 || n > 1<<30 {
-		return fmt.Errorf("%q is not a size in MiB: write 128, 128MiB or 1GiB", s)
+		return usage("%q is not a size in MiB", s).WithHint("write 128, 128MiB or 1GiB")
 	}
 	*m = mib(n * factor)
 	return nil
@@ -80,7 +80,7 @@ func (r *routes) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		many = []string{n.Value}
 	} else if err := n.Decode(&many); err != nil {
-		return errors.New("route: write a text or a list of texts")
+		return usage("route is not a text or a list of texts").WithHint("write it like /hello, or as a list")
 	}
 	for _, s := range many {
 		if err := r.Set(s); err != nil {
@@ -144,87 +144,137 @@ func readProject(dir string) (settings, error) {
 
 func parseProject(file string, b []byte) (settings, error) {
 	var s settings
-	// Both spellings of a name are understood: min-warm as the flag, min_warm
-	// as the API has it.
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return s, usage("%s is not valid YAML: %s", file, trimYAML(err)).WithHint("mend the line it names; names are those of hearth deploy --help")
+		return s, usage("%s is not valid YAML: %s", file, strings.TrimPrefix(err.Error(), "yaml: ")).
+			WithHint("mend the line it names; a setting is written like \"memory: 256\"")
 	}
-	keys := map[string]bool{}
-	if len(doc.Content) > 0 && doc.Content[0].Kind == yaml.MappingNode {
-		m := doc.Content[0]
-		for i := 0; i+1 < len(m.Content); i += 2 {
-			m.Content[i].Value = strings.ReplaceAll(m.Content[i].Value, "_", "-")
-			keys[m.Content[i].Value] = true
-		}
-		var err error
-		if b, err = yaml.Marshal(&doc); err != nil {
-			return s, usage("%s can't be read: %w", file, err)
-		}
+	said := map[string]bool{}
+	s.changed = func(flag string) bool { return said[flag] }
+	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+		return s, nil // empty, or comments only
 	}
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&s); err != nil && !errors.Is(err, io.EOF) {
-		var e *hearth.Error
-		if errors.As(err, &e) {
-			return s, e
-		}
-		return s, usage("%s: %s", file, trimYAML(err)).WithHint("its names are those of the flags in hearth deploy --help")
+	if err := decodeFields(file, doc.Content[0], reflect.ValueOf(&s).Elem(), said); err != nil {
+		return s, err
 	}
-	if s.Runtime == "" {
-		s.Runtime = s.Language
-	}
-	s.changed = func(flag string) bool { return keys[flag] }
-	return s, nil
+	return s, s.unify(file)
 }
 
-// trimYAML takes the library's own words off an error.
-func trimYAML(err error) string {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
-	return strings.ReplaceAll(text, " not found in type cli.settings", " is not a setting")
+// decodeFields fills a struct from a mapping, a field at a time, so that an
+// error can name its line, its setting and what the setting takes. Both
+// spellings of a name are understood: min-warm as the flag, min_warm as the API
+// has it.
+func decodeFields(file string, m *yaml.Node, into reflect.Value, said map[string]bool) error {
+	if m.Kind != yaml.MappingNode {
+		return usage("%s, line %d: these are no settings", file, m.Line).WithHint("a setting is written like \"memory: 256\"")
+	}
+	fields, names := map[string]reflect.Value{}, []string{}
+	for i := range into.NumField() {
+		if tag := into.Type().Field(i).Tag.Get("yaml"); tag != "" {
+			fields[tag] = into.Field(i)
+			names = append(names, tag)
+		}
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		key, value := m.Content[i], m.Content[i+1]
+		name := strings.ReplaceAll(key.Value, "_", "-")
+		field, ok := fields[name]
+		switch {
+		case !ok:
+			e := usage("%s, line %d: %q is not a setting", file, key.Line, key.Value)
+			if near := nearest(name, names); near != "" {
+				return e.WithHint("did you mean %s?", near)
+			}
+			return e.WithHint("the settings are %s", strings.Join(names, ", "))
+		case said[name]:
+			return usage("%s, line %d: %s is there twice", file, key.Line, key.Value).WithHint("keep one of them")
+		}
+		said[name] = true
+		if err := decodeField(file, value, field, key.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+func decodeField(file string, value *yaml.Node, field reflect.Value, name string) error {
+	if field.Type() == reflect.TypeFor[*cors]() {
+		c := reflect.New(field.Type().Elem())
+		field.Set(c)
+		return decodeFields(file, value, c.Elem(), map[string]bool{})
+	}
+	err := value.Decode(field.Addr().Interface())
+	var own *hearth.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		e := named(name, own)
+		e.Message = fmt.Sprintf("%s, line %d: %s", file, value.Line, e.Message)
+		return e
+	}
+	typ := map[reflect.Type]string{
+		reflect.TypeFor[time.Duration](): "duration", reflect.TypeFor[int](): "int", reflect.TypeFor[float64](): "float64",
+		reflect.TypeFor[bool](): "bool", reflect.TypeFor[mib](): "MiB", reflect.TypeFor[string](): "text",
+		reflect.TypeFor[map[string]string](): "list of names and values", reflect.TypeFor[[]string](): "list of texts",
+	}[field.Type()]
+	is := "this"
+	if value.Kind == yaml.ScalarNode {
+		is = strconv.Quote(value.Value)
+	}
+	return usage("%s, line %d: %s is %s, which is not %s", file, value.Line, name, is, kindOf(typ)).WithField(name).
+		WithHint("%s", formOf(typ, "it is the same as --"+strings.ReplaceAll(name, "_", "-")+"; see: hearth deploy --help"))
+}
+
+// unify puts the two names of the runtime together.
+func (s *settings) unify(where string) error {
+	if s.Runtime != "" && s.Language != "" && s.Runtime != s.Language {
+		return usage("%s: both runtime (%s) and language (%s) are given, which mean the same", where, s.Runtime, s.Language).
+			WithHint("leave one of them out").WithField("runtime")
+	}
+	pick(&s.Runtime, s.Language, s.Language != "")
+	return nil
+}
+
+// said tells whether a setting was given, be it with the zero value.
+func (s settings) said(name string) bool { return s.changed != nil && s.changed(name) }
 
 // overlay returns s with what flags say in its place. Variables are merged.
 func (s settings) overlay(flags settings) settings {
-	pick(&s.Name, flags.Name)
-	pick(&s.Runtime, flags.Runtime)
-	pick(&s.Handler, flags.Handler)
-	pick(&s.Sandbox, flags.Sandbox)
-	pick(&s.Memory, flags.Memory)
-	pick(&s.Timeout, flags.Timeout)
-	pick(&s.CPU, flags.CPU)
-	pick(&s.PIDs, flags.PIDs)
-	pick(&s.Tmp, flags.Tmp)
-	pick(&s.Concurrency, flags.Concurrency)
-	pick(&s.MaxScale, flags.MaxScale)
-	pick(&s.MinWarm, flags.MinWarm)
-	pick(&s.KeepAlive, flags.KeepAlive)
-	pick(&s.Network, flags.Network)
-	pick(&s.BatchSize, flags.BatchSize)
-	pick(&s.BatchWait, flags.BatchWait)
-	pick(&s.OnDisconnect, flags.OnDisconnect)
+	inFile, byFlag := s.said, flags.said
+	pick(&s.Name, flags.Name, flags.Name != "")
+	pick(&s.Runtime, flags.Runtime, flags.Runtime != "")
+	pick(&s.Handler, flags.Handler, flags.Handler != "")
+	pick(&s.Sandbox, flags.Sandbox, flags.Sandbox != "")
+	pick(&s.Memory, flags.Memory, byFlag("memory"))
+	pick(&s.Timeout, flags.Timeout, byFlag("timeout"))
+	pick(&s.CPU, flags.CPU, byFlag("cpu"))
+	pick(&s.PIDs, flags.PIDs, byFlag("pids"))
+	pick(&s.Tmp, flags.Tmp, byFlag("tmp"))
+	pick(&s.Concurrency, flags.Concurrency, byFlag("concurrency"))
+	pick(&s.MaxScale, flags.MaxScale, byFlag("max-scale"))
+	pick(&s.MinWarm, flags.MinWarm, byFlag("min-warm"))
+	pick(&s.KeepAlive, flags.KeepAlive, byFlag("keep-alive"))
+	pick(&s.Network, flags.Network, flags.Network != "")
+	pick(&s.BatchSize, flags.BatchSize, byFlag("batch-size"))
+	pick(&s.BatchWait, flags.BatchWait, byFlag("batch-wait"))
+	pick(&s.OnDisconnect, flags.OnDisconnect, flags.OnDisconnect != "")
+	pick(&s.Public, flags.Public, byFlag("public"))
 	if len(flags.Route) > 0 {
 		s.Route = flags.Route
 	}
-	if len(flags.Env) > 0 && s.Env == nil {
-		s.Env = map[string]string{}
+	env := maps.Clone(s.Env)
+	if env == nil {
+		env = map[string]string{}
 	}
-	for k, v := range flags.Env {
-		s.Env[k] = v
-	}
-	inFile, byFlag := s.changed, flags.changed
-	said := func(ask func(string) bool, name string) bool { return ask != nil && ask(name) }
-	if said(byFlag, "public") {
-		s.Public = flags.Public
-	}
-	s.changed = func(name string) bool { return said(inFile, name) || said(byFlag, name) }
+	maps.Copy(env, flags.Env)
+	s.Env = env
+	s.changed = func(name string) bool { return inFile(name) || byFlag(name) }
 	return s
 }
 
-func pick[T comparable](dst *T, v T) {
-	var zero T
-	if v != zero {
+func pick[T any](dst *T, v T, said bool) {
+	if said {
 		*dst = v
 	}
 }
@@ -241,19 +291,22 @@ func (s settings) config() (rest.DeployConfig, error) {
 		KeepAlive: hearth.Duration(s.KeepAlive), OnDisconnect: hearth.Disconnect(s.OnDisconnect),
 		Batch: hearth.Batch{Size: s.BatchSize, Wait: hearth.Duration(s.BatchWait)},
 	}
-	for flag, value := range map[string]float64{
-		"memory": float64(s.Memory), "timeout": float64(s.Timeout), "cpu": s.CPU, "pids": float64(s.PIDs),
-		"tmp": float64(s.Tmp), "concurrency": float64(s.Concurrency),
+	for _, x := range []struct {
+		name  string
+		value float64
+	}{
+		{"memory", float64(s.Memory)}, {"timeout", float64(s.Timeout)}, {"cpu", s.CPU}, {"pids", float64(s.PIDs)},
+		{"tmp", float64(s.Tmp)}, {"concurrency", float64(s.Concurrency)},
 	} {
 		// Zero would silently mean the default.
-		if s.changed != nil && s.changed(flag) && value <= 0 {
-			return c, usage("%s must be more than 0", flag).WithField(flag).WithHint("leave it out for the default")
+		if s.said(x.name) && x.value <= 0 {
+			return c, usage("%s must be more than 0", x.name).WithField(x.name).WithHint("leave it out for the default")
 		}
 	}
-	if s.changed != nil && s.changed("public") {
+	if s.said("public") {
 		c.Public = &s.Public
 	}
-	if s.changed != nil && s.changed("route") {
+	if s.said("route") {
 		rs := []hearth.Route(s.Route)
 		if rs == nil {
 			rs = []hearth.Route{}
