@@ -254,7 +254,8 @@ def privileges(event, context):
         "nice": lambda: os.setpriority(os.PRIO_PROCESS, 0, -5),
         "oom_score_adj": lambda: write("/proc/self/oom_score_adj", "-1000"),
         "uid_map": lambda: write("/proc/self/uid_map", "0 0 1"),
-        "swapoff limit": lambda: limit(),
+        "rlimit": limit,
+        "TIOCSTI": tiocsti,
     }
     return {name: apart(f) for name, f in attempts.items()}
 
@@ -402,7 +403,6 @@ def kernel(event, context):
         "process_vm_writev": lambda: call("process_vm_writev", os.getppid(), 0, 0, 0, 0, 0),
         "move_pages": lambda: call("move_pages", os.getppid(), 0, 0, 0, 0, 0),
         "pidfd_getfd": lambda: call("pidfd_getfd", call("pidfd_open", os.getppid(), 0), 0, 0),
-        "TIOCSTI": tiocsti,
         "kallsyms": lambda: read("/proc/kallsyms"),
         "kcore": lambda: read("/proc/kcore"),
         "kmsg": lambda: os.close(os.open("/dev/kmsg", os.O_RDONLY)),
@@ -410,14 +410,14 @@ def kernel(event, context):
         "sysrq": lambda: os.close(os.open("/proc/sysrq-trigger", os.O_WRONLY)),
         "sysctl": lambda: os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)),
     }
-    return {name: apart(f) for name, f in attempts.items()}
+    only = (event or {}).get("only", attempts)
+    return {name: apart(attempts[name]) for name in only}
 
 
 def tiocsti():
     import fcntl
 
-    master, slave = os.openpty()
-    fcntl.ioctl(slave, 0x5412, b"x")
+    fcntl.ioctl(0, 0x5412, b"x")
 
 
 def close_wire(event, context):
