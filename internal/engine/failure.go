@@ -88,6 +88,9 @@ func functionError(v hearth.Version, err *wire.Error) *hearth.Error {
 		// Nobody cancelled it: the code uses that name for itself.
 		h.Code = hearth.CodeFunctionError
 	}
+	if err.Kind == wire.ErrorImport && err.Type == "ModuleNotFoundError" {
+		return h // which has a hint, and a name that looks like one of a host that isn't found
+	}
 	return hintNetwork(v, h)
 }
 
@@ -99,7 +102,7 @@ func hintNetwork(v hearth.Version, err *hearth.Error) *hearth.Error {
 	}
 	text := strings.ToLower(err.Type + " " + err.Message + " " + err.Trace)
 	for _, sign := range []string{
-		"network is unreachable", "enetunreach", "eai_again", "enotfound", "temporary failure in name resolution",
+		"network is unreachable", "enetunreach", "eai_again", "getaddrinfo enotfound", "temporary failure in name resolution",
 		"name or service not known", "getaddrinfo", "fetch failed", "no address associated with hostname",
 		"socket.gaierror", "urlopen error", "ehostunreach", "no route to host",
 	} {

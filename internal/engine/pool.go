@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"hearth"
@@ -60,13 +62,13 @@ func (p *pool) resolve() {
 	}
 	p.key = stemKey{driver: name, runtime: p.v.Runtime, network: p.v.Config.Network}
 	if p.e.drivers[name] == nil {
-		p.broken = hearth.Errorf(hearth.CodeUnsupported, "%s: there is no sandbox %q on this server", p.v.Ref(), name).
-			WithHint("`hearth doctor` lists the sandboxes; choose one with --sandbox").WithField("sandbox")
+		p.broken = hearth.Errorf(hearth.CodeUnsupported, "there is no sandbox %q on this server", name).
+			WithHint("it has %s: choose one with --sandbox, or leave that out", strings.Join(slices.Sorted(maps.Keys(p.e.drivers)), ", ")).WithField("sandbox")
 		return
 	}
 	rt, err := p.e.cfg.Runtime(p.v.Runtime)
 	if err != nil {
-		p.broken = hearth.Errorf(hearth.CodeUnsupported, "%s: the runtime %q isn't on this host: %w", p.v.Ref(), p.v.Runtime, err).
+		p.broken = hearth.Errorf(hearth.CodeUnsupported, "the runtime %q isn't on this host: %w", p.v.Runtime, err).
 			WithHint("`hearth doctor` lists the runtimes; choose one with --runtime, or install the interpreter and restart the server").
 			WithField("runtime")
 		return

@@ -93,9 +93,9 @@ func TestDeadStemCellsAreReplacedSlowly(t *testing.T) {
 
 func TestCreateFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := true
+		var mended atomic.Bool
 		h := build(t, fake.Options{Create: func(context.Context, sandbox.Spec) error {
-			if broken {
+			if !mended.Load() {
 				return errors.New("clone: resource temporarily unavailable")
 			}
 			return nil
@@ -114,7 +114,7 @@ func TestCreateFails(t *testing.T) {
 		if p := h.e.Pools()[0]; !strings.Contains(p.Error, "clone") || p.Ready != 0 {
 			t.Errorf("pool: %+v", p)
 		}
-		broken = false
+		mended.Store(true)
 		h.mustCall("f", "", `1`, "1")
 		time.Sleep(time.Minute)
 		if p := h.e.Pools()[0]; p.Error != "" || p.Ready != 2 {
@@ -143,9 +143,9 @@ func TestCreateHangs(t *testing.T) {
 // it is not lost.
 func TestMissTakesTheFirstFreePlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := false
+		var slow atomic.Bool
 		h := build(t, fake.Options{Create: func(context.Context, sandbox.Spec) error {
-			if slow {
+			if slow.Load() {
 				time.Sleep(10 * time.Second)
 			}
 			return nil
@@ -153,7 +153,7 @@ func TestMissTakesTheFirstFreePlace(t *testing.T) {
 		defer h.close()
 		h.activate(version("f", 1))
 		time.Sleep(time.Second)
-		slow = true
+		slow.Store(true)
 		go h.mustCall("f", "a", `{"sleep":"2s","echo":1}`, "1")
 		synctest.Wait()
 		began := time.Now()
@@ -352,8 +352,9 @@ func TestEviction(t *testing.T) {
 
 func TestShortOfMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		free := 1000
-		h := build(t, fake.Options{}, Config{AvailableMiB: func() (int, error) { return free, nil }, MinAvailableMiB: 500})
+		var free atomic.Int64
+		free.Store(1000)
+		h := build(t, fake.Options{}, Config{AvailableMiB: func() (int, error) { return int(free.Load()), nil }, MinAvailableMiB: 500})
 		defer h.close()
 		h.activate(version("f", 1))
 		h.mustCall("f", "", `1`, "1")
@@ -361,7 +362,7 @@ func TestShortOfMemory(t *testing.T) {
 		if len(h.driver.Alive()) != 1 {
 			t.Error("evicted without need")
 		}
-		free = 100
+		free.Store(100)
 		time.Sleep(5 * time.Second)
 		if len(h.driver.Alive()) != 0 {
 			t.Error("not evicted")

@@ -25,7 +25,6 @@ type stems struct {
 	pinned bool // filled though no version uses it
 	users  int  // versions that take traffic, or are about to
 	ready  []*instance
-	making bool
 	taken  time.Time // when the last one was
 	hits   int64
 	misses int64
@@ -174,7 +173,6 @@ func (e *Engine) refill(s *stems) {
 		return
 	}
 	e.count++
-	s.making = true
 	e.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.StartTimeout)
@@ -183,7 +181,6 @@ func (e *Engine) refill(s *stems) {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.making = false
 	if err != nil {
 		e.count--
 		if e.ctx.Err() != nil {

@@ -32,6 +32,8 @@ func (c *call) stream(ctx context.Context, done context.CancelFunc, first []byte
 	s.reading, s.stopRead = context.WithCancel(ctx)
 	c.inv.ReplyBytes = int64(len(first))
 	// Nobody may be reading when the time is up, or the engine stops.
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	late := context.AfterFunc(ctx, func() { s.abort(ctx.Err()) })
 	stop := context.AfterFunc(c.e.ctx, func() { s.abort(context.Canceled) })
 	s.unwatch = func() { late(); stop() }
