@@ -232,11 +232,14 @@ func (p *process) head(t wire.Type, flags uint8, stream uint32, head any, body [
 	p.send(wire.Frame{Type: t, Flags: flags, Stream: stream, Head: b, Body: body})
 }
 
-// send writes one frame. That it fails means that the wire has ended, which
-// the reader sees too.
+// send writes one frame, unless the process is dead. That it fails means that
+// the wire has ended, which the reader sees too.
 func (p *process) send(f wire.Frame) {
 	p.wmu.Lock()
 	defer p.wmu.Unlock()
+	if p.sb.life.Err() != nil {
+		return
+	}
 	_, _ = p.c.Write(f.AppendTo(nil))
 }
 
