@@ -210,7 +210,7 @@ func (a *API) servePlain(w http.ResponseWriter, r *http.Request, name string) {
 		writeText(w, http.StatusOK, "ok\n")
 	case "readyz":
 		if !a.o.Ready() {
-			a.fail(w, r, hearth.Errorf(hearth.CodeUnavailable, "the server is stopping or not started yet"))
+			a.fail(w, r, errStopping)
 			return
 		}
 		writeText(w, http.StatusOK, "ready\n")

@@ -188,6 +188,9 @@ func (d *deployer) deploy(ctx context.Context, name string, cfg rest.DeployConfi
 }
 
 func (d *deployer) deployLocked(ctx context.Context, name string, cfg rest.DeployConfig, code bundle.Bundle) (out rest.Deployed, err error) {
+	if !d.api.o.Ready() {
+		return out, errStopping
+	}
 	v, err := d.version(name, cfg, code)
 	if err != nil {
 		return out, err

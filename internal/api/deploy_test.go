@@ -78,7 +78,7 @@ func TestBadDeploysNameWhatIsWrong(t *testing.T) {
 		{name: "unknown runtime", parts: []string{`config={"runtime":"cobol"}`, code}, status: 422, field: "runtime", says: "fake1"},
 		{name: "handler without a dot", parts: []string{`config={"handler":"main"}`, code}, status: 422, field: "handler", says: "main.handler"},
 		{name: "handler of no module", parts: []string{`config={"handler":"nowhere.handler"}`, code}, status: 422, field: "handler"},
-		{name: "unknown sandbox", parts: []string{`config={"sandbox":"cage"}`, code}, status: 422, code: hearth.CodeUnsupported, field: "sandbox", says: "doctor"},
+		{name: "unknown sandbox", parts: []string{`config={"sandbox":"cage"}`, code}, status: 422, code: hearth.CodeUnsupported, field: "sandbox", says: "fake"},
 		{name: "reserved route", parts: []string{`config={"routes":[{"path":"/api/x"}]}`, code}, status: 422, field: "route", says: "reserved"},
 		{name: "route that is no path", parts: []string{`config={"routes":[{"path":"hello"}]}`, code}, status: 422, field: "route"},
 		{name: "route of an unknown method", parts: []string{`config={"routes":[{"path":"/h","method":"FETCH"}]}`, code}, status: 422, field: "route"},

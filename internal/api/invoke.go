@@ -1,12 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -54,11 +57,34 @@ func (a *API) invokeFunction(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
+	if err := checkEvent(body); err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	id := caller(r.Context())
 	a.invoke(w, r, engine.Call{
 		Function: name, Version: version, Trigger: hearth.TriggerAPI, Caller: id.user.Name,
 		Trace: traceparent(r), Event: hearth.Event{Body: body},
 	}, id)
+}
+
+// checkEvent fails if an event isn't a JSON document: that is the caller's
+// mistake, and no sandbox need start to find it.
+func checkEvent(body []byte) error {
+	if len(body) == 0 || json.Valid(body) {
+		return nil
+	}
+	var v json.RawMessage
+	err := json.Unmarshal(body, &v)
+	before := body
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && !strings.HasPrefix(syntax.Error(), "unexpected end") {
+		before = body[:max(0, syntax.Offset-1)] // the offset counts the byte at fault
+	}
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return hearth.Errorf(hearth.CodeInvalid, "the event isn't JSON: %v (line %d, column %d)", err, line, column).
+		WithHint("send one JSON document, in which texts and names stand in double quotes: {\"name\": \"Ada\"}").WithField("body")
 }
 
 func noFunction(name string) *hearth.Error {
@@ -141,15 +167,23 @@ func (a *API) bodyError(ctx context.Context, err error) error {
 	case errors.As(err, &tooLarge):
 		return a.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return hearth.Errorf(hearth.CodeInvalid, "the body stopped half-way: nothing came for %s", a.o.BodyIdle)
+		return hearth.Errorf(hearth.CodeInvalid, "the body stopped half-way: nothing came for %s", a.o.BodyIdle).
+			WithHint("send it without long pauses")
 	case ctx.Err() != nil:
 		return hearth.Errorf(hearth.CodeCancelled, "the caller went away")
 	}
-	return hearth.Errorf(hearth.CodeInvalid, "the body ended before its announced length: %w", err)
+	return hearth.Errorf(hearth.CodeInvalid, "the body ended before its announced length: %w", err).
+		WithHint("send as many bytes as Content-Length says, or use chunks")
 }
+
+var errStopping = hearth.Errorf(hearth.CodeUnavailable, "the server is stopping, or not started yet").WithHint("try again in a moment")
 
 // invoke makes a call and sends its reply, or says why there is none.
 func (a *API) invoke(w http.ResponseWriter, r *http.Request, c engine.Call, id identity) {
+	if !a.o.Ready() {
+		a.fail(w, r, errStopping)
+		return
+	}
 	c.ID = ulid.Make().String()
 	reply, err := a.o.Engine.Invoke(r.Context(), c)
 	if err != nil {

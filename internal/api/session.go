@@ -41,6 +41,9 @@ type link struct {
 
 func newSessions(s store.Sessions, secure bool) *sessions {
 	m := scs.New()
+	if mem, ok := m.Store.(interface{ StopCleanup() }); ok {
+		mem.StopCleanup() // New starts a goroutine for a store that we don't use
+	}
 	m.Store = sessionStore{s}
 	m.Lifetime = sessionLife
 	m.HashTokenInStore = true
@@ -151,7 +154,7 @@ func (a *API) signInByLink(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		a.auth.failed(from)
 		return hearth.Errorf(hearth.CodeUnauthenticated, "the link was used already, or is older than ten minutes").
-			WithHint("make another with: hearth ui, or sign in at /ui/ with a key")
+			WithHint("make another with: hearth open, or sign in at /ui/ with a key")
 	}
 	if err := a.startSession(w, r, user); err != nil {
 		return err

@@ -34,6 +34,10 @@ func (l languages) Choose(name, handler string, code fs.FS) (rt hearth.Runtime, 
 		return rt, "", err
 	}
 	lang = l.Language(rt)
+	if guess, e := l.Guess(code); e == nil && !lang.Owns(code) {
+		return rt, "", hearth.Errorf(hearth.CodeInvalid, "the code is %s, not %s", guess.Name(), lang.Name()).
+			WithHint("leave --runtime out, or say --runtime %s", guess.Name()).WithField("runtime")
+	}
 	if handler == "" {
 		if handler, err = lang.Handler(code); err != nil {
 			return rt, "", err

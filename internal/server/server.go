@@ -265,6 +265,9 @@ func (s *Server) localURL() string {
 // made the admin and its key.
 func (s *Server) Created() bool { return s.created }
 
+// Sandboxes says what each driver can and can't do on this host.
+func (s *Server) Sandboxes(ctx context.Context) []rest.Driver { return s.drivers.report(ctx) }
+
 // SignInLink makes an address that signs a browser in as the admin, once.
 func (s *Server) SignInLink() rest.SignInLink { return s.api.SignInLink(s.admin.ID) }
 
