@@ -148,7 +148,7 @@ func (e *Engine) prewarm() {
 		if e.drivers[e.cfg.DefaultDriver] == nil {
 			continue
 		}
-		s := e.stemsFor(stemKey{e.cfg.DefaultDriver, name, hearth.NetworkNone}, rt)
+		s := e.stemsFor(e.stemKey(e.cfg.DefaultDriver, name, hearth.NetworkNone, hearth.DefaultLimits().MemoryMiB), rt)
 		s.pinned = true
 		s.poke()
 	}

@@ -63,7 +63,7 @@ func (e *Engine) newInstance(ctx context.Context, key stemKey, rt hearth.Runtime
 		return nil, err
 	}
 	sb, err := d.Create(ctx, sandbox.Spec{
-		ID: newSandboxID(), Runtime: rt, Limits: hearth.DefaultLimits(), Network: key.network, OnDemand: onDemand,
+		ID: newSandboxID(), Runtime: rt, Limits: key.limits(), Network: key.network, OnDemand: onDemand,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create a %s sandbox: %w", key.driver, err)

@@ -60,7 +60,7 @@ func (p *pool) resolve() {
 	if name == "" {
 		name = p.e.cfg.DefaultDriver
 	}
-	p.key = stemKey{driver: name, runtime: p.v.Runtime, network: p.v.Config.Network}
+	p.key = p.e.stemKey(name, p.v.Runtime, p.v.Config.Network, p.memory())
 	if p.e.drivers[name] == nil {
 		p.broken = hearth.Errorf(hearth.CodeUnsupported, "there is no sandbox %q on this server", name).
 			WithHint("it has %s: choose one with --sandbox, or leave that out", strings.Join(slices.Sorted(maps.Keys(p.e.drivers)), ", ")).WithField("sandbox")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,39 @@ func TestStemCells(t *testing.T) {
 		time.Sleep(time.Second)
 		if p := h.e.Pools(); p[0].Ready != 0 || p[0].Target != 0 {
 			t.Errorf("pools: %+v", p)
+		}
+	})
+}
+
+// A virtual machine's memory is set when it is made: its cells stand in only for
+// versions of exactly that memory.
+func TestStemCellsOfFixedMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		made := map[int]int{}
+		yes := sandbox.Enforcement{OK: true}
+		h := build(t, fake.Options{
+			Capabilities: &sandbox.Capabilities{
+				Memory: yes, CPU: yes, PIDs: yes, Tmp: yes, Network: yes, Streams: 1, CodeMount: true, MemoryFixed: true,
+			},
+			Create: func(_ context.Context, s sandbox.Spec) error {
+				mu.Lock()
+				defer mu.Unlock()
+				made[s.Limits.MemoryMiB]++
+				return nil
+			},
+		}, Config{StemTarget: two, Prewarm: []string{"fake1"}})
+		defer h.close()
+		h.activate(version("big", 1, func(c *hearth.Config) { c.Limits.MemoryMiB = 512 }))
+		time.Sleep(time.Second)
+		if s := h.mustCall("big", "x", `1`, "1"); s != hearth.StartPrewarmed {
+			t.Errorf("start %s", s)
+		}
+		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if made[hearth.DefaultLimits().MemoryMiB] != 2 || made[512] != 3 {
+			t.Errorf("cells made, by memory: %v", made)
 		}
 	})
 }

@@ -14,6 +14,7 @@ type stemKey struct {
 	driver  string
 	runtime string
 	network hearth.Network
+	memory  int // MiB, where the driver can't change it later; else 0
 }
 
 // stems is a pool of stem cells. One goroutine for each pool fills it, with
@@ -32,6 +33,25 @@ type stems struct {
 	deaths backoff // of cells that waited, since one was used
 	err    error   // why the last attempt failed
 	wake   chan struct{}
+}
+
+// stemKey returns the key of the cells that can become a sandbox of this
+// memory.
+func (e *Engine) stemKey(driver, runtime string, n hearth.Network, memoryMiB int) stemKey {
+	key := stemKey{driver: driver, runtime: runtime, network: n}
+	if d := e.drivers[driver]; d != nil && d.known().MemoryFixed {
+		key.memory = memoryMiB
+	}
+	return key
+}
+
+// limits is what a cell may use before it is assigned.
+func (k stemKey) limits() hearth.Limits {
+	l := hearth.DefaultLimits()
+	if k.memory > 0 {
+		l.MemoryMiB = k.memory
+	}
+	return l
 }
 
 const (
