@@ -6,11 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"hearth"
+	"hearth/client/rest"
 	"hearth/internal/config"
 	"hearth/internal/server"
 )
@@ -98,7 +100,7 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 }
 
 // greet says where the server is, and on the first start how to sign in.
-func (a *App) greet(_ context.Context, s *server.Server) error {
+func (a *App) greet(ctx context.Context, s *server.Server) error {
 	p := a.out()
 	p.printf("%s %s\n", p.bold("Hearth"), s.URL())
 	if s.Created() {
@@ -107,7 +109,30 @@ func (a *App) greet(_ context.Context, s *server.Server) error {
 	} else {
 		p.printf("  dashboard  %s/ui/  %s\n", s.URL(), p.dim("(sign in: hearth open)"))
 	}
+	for _, d := range s.Sandboxes(ctx) {
+		printWeaker(p, d)
+	}
 	return nil
+}
+
+// printWeaker names what a driver can't hold here, or holds less well than on
+// other hosts: whoever starts a server should know it before the first deploy.
+func printWeaker(p *printer, d rest.Driver) {
+	by := map[string][]string{}
+	for _, f := range d.Findings {
+		by[f.Status] = append(by[f.Status], f.Name)
+	}
+	missing, weak := by["missing"], by["weak"]
+	if len(missing)+len(weak) == 0 {
+		return
+	}
+	if len(missing) > 0 {
+		p.printf("  %s   %s\n", p.amber("not held"), strings.Join(missing, ", "))
+	}
+	if len(weak) > 0 {
+		p.printf("  %s     %s\n", p.amber("weaker"), strings.Join(weak, ", "))
+	}
+	p.printf("             %s\n", p.dim("(of "+d.Name+" sandboxes on this host; why, and how to mend it: hearth doctor)"))
 }
 
 func (a *App) doctorCmd() *cobra.Command {

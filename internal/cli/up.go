@@ -59,7 +59,7 @@ func (a *App) showExamples(ctx context.Context, s *server.Server, cfg config.Con
 		return err
 	}
 	p := a.out()
-	weaker := map[string]bool{}
+	unenforced := false
 	p.printf("\n%s\n", p.bold("Examples"))
 	for _, name := range names {
 		text, warnings, err := a.deployExample(ctx, cl, name)
@@ -70,13 +70,11 @@ func (a *App) showExamples(ctx context.Context, s *server.Server, cfg config.Con
 			p.printf("  %s %-16s %s\n", p.red("✗"), name, err)
 			continue
 		}
-		for _, w := range warnings {
-			weaker[w] = true
-		}
+		unenforced = unenforced || len(warnings) > 0
 		p.printf("  %s %-16s %s\n", p.green("✓"), name, p.dim(text))
 	}
-	for w := range weaker {
-		p.printf("  %s %s %s\n", p.amber("weaker"), w, p.dim("(allowed for the examples; see hearth doctor)"))
+	if unenforced {
+		p.printf("  %s\n", p.amber("The examples run without the limits that this host can't hold. Your own functions may too with --allow-unenforced."))
 	}
 	p.printf("\n%s\n  curl -s '%s/fn/hello-python?name=you'\n  hearth list        %s\n\n", p.bold("Try"), s.URL(),
 		p.dim("in another terminal; Ctrl-C here stops the server"))

@@ -72,7 +72,7 @@ func noController(ctl string) sandbox.Enforcement {
 
 func notWritable(dir string, err error) sandbox.Enforcement {
 	return sandbox.Enforcement{
-		Why: fmt.Sprintf("cgroups can't be made: %v", errors.Unwrap(err)) + " (" + dir + ")",
+		Why: fmt.Sprintf("no cgroup can be made in %s: %v", filepath.Dir(dir), errors.Unwrap(err)),
 		Fix: "run as root, or on a host with cgroup v2: " + delegateCommand,
 	}
 }
