@@ -156,8 +156,12 @@ func (a *App) printError(err error) {
 		p.json(map[string]any{"error": e})
 		return
 	}
-	p.printf("%s %s\n", p.red("error:"), text(e))
-	if trace := strings.TrimRight(e.Trace, "\n"); strings.Contains(trace, "\n") || !strings.Contains(text(e), trace) {
+	message, trace := text(e), strings.TrimRight(e.Trace, "\n")
+	if line, rest, more := strings.Cut(message, "\n"); more && strings.Contains(trace, rest) {
+		message = line // the trace says the rest
+	}
+	p.printf("%s %s\n", p.red("error:"), message)
+	if strings.Contains(trace, "\n") || !strings.Contains(message, trace) {
 		p.printf("%s\n", p.dim(trace))
 	}
 	if e.Hint != "" {

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"hearth"
 )
@@ -94,7 +96,7 @@ func (e *Error) message() string {
 func (e *Error) hint() string {
 	switch e.Kind {
 	case ErrorImport:
-		return "the trace shows the line; deploy again when it is mended. Modules that aren't part of the language must be in the bundle"
+		return e.importHint()
 	case ErrorNoModule:
 		return "the handler is written module.function: check that the bundle holds that file at its top, or name another with --handler"
 	case ErrorNoHandler:
@@ -103,6 +105,48 @@ func (e *Error) hint() string {
 		return "return a value that JSON can hold, bytes, or a dict with statusCode and body"
 	case ErrorExit:
 		return "return from the handler instead of ending the process"
+	case ErrorHandler:
+		if e.Type == "TypeError" && argumentsRE.MatchString(e.Message) {
+			return "a handler takes two arguments: def handler(event, context)"
+		}
 	}
 	return ""
+}
+
+var (
+	// argumentsRE matches Python's words for a handler that takes other
+	// arguments than it is given.
+	argumentsRE = regexp.MustCompile(`^\w+\(\) (takes (from )?\d.* positional arguments? .*but 2 were given|missing \d+ required positional argument)`)
+	// packageRE matches the words of Python and Node for a package that isn't
+	// there: not for a file of the function's own.
+	packageRE = regexp.MustCompile(`^(?:No module named|Cannot find package|Cannot find module) '([^./'][^']*)'`)
+	// variableRE finds a missing variable of the environment in Python's trace.
+	variableRE = regexp.MustCompile(`os\.environ\[["'](\w+)["']\]`)
+)
+
+func (e *Error) importHint() string {
+	if m := packageRE.FindStringSubmatch(e.Message); m != nil {
+		install := "npm install " + npmPackage(m[1])
+		if e.Type == "ModuleNotFoundError" {
+			name, _, _ := strings.Cut(m[1], ".")
+			install = "pip install --target . " + name
+		}
+		return "dependencies aren't installed for you yet: put them into the function's folder, for example with `" + install + "` there, and deploy again"
+	}
+	if m := variableRE.FindStringSubmatch(e.Trace); m != nil && e.Type == "KeyError" {
+		return "deploy it with --env " + m[1] + "=VALUE"
+	}
+	if e.Type == "SyntaxError" || e.Type == "IndentationError" {
+		return "mend that line and deploy again"
+	}
+	return "what stands at the top of a module runs when it is loaded: mend the line that the trace shows, and deploy again"
+}
+
+// npmPackage is the package of what is imported: "lodash" of "lodash/fp".
+func npmPackage(specifier string) string {
+	parts := strings.SplitN(specifier, "/", 3)
+	if strings.HasPrefix(specifier, "@") && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
 }

@@ -124,7 +124,8 @@ func checkFunction(code fs.FS, file, name string) error {
 	if len(functions) == 0 {
 		return bad.WithHint("define it: def %s(event, context)", name)
 	}
-	return bad.WithHint("it defines %s", strings.Join(firstOf(functions, 8), ", "))
+	return bad.WithHint("it defines %s: name one of them with --handler %s.%s", strings.Join(firstOf(functions, 8), ", "),
+		strings.TrimSuffix(strings.ReplaceAll(strings.TrimSuffix(file, ".py"), "/", "."), ".__init__"), functions[0])
 }
 
 // mentions reports whether file may define name: it spells it somewhere, or

@@ -126,7 +126,7 @@ function explained(file, err) {
 /**
  * located compiles a module once more as a script, without its imports and
  * exports, to learn the line of a syntax error: import() doesn't tell. It returns
- * the trace, or null where that finds another error or none.
+ * the trace, or null where it finds none: the error is in another file.
  */
 function located(file, message) {
   const source = fs.readFileSync(file, 'utf8')
@@ -137,7 +137,8 @@ function located(file, message) {
   try {
     new vm.Script(`(async()=>{${source}\n})`, { filename: file, columnOffset: -'(async()=>{'.length });
   } catch (err) {
-    if (err.message === message) return err.stack;
+    // Where a bracket is open the end looks different from within one.
+    return err.message === message ? err.stack : `${err.stack.split('\n', 1)[0]}\nSyntaxError: ${message}`;
   }
   return null;
 }
