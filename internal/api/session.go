@@ -40,17 +40,14 @@ type link struct {
 }
 
 func newSessions(s store.Sessions, secure bool) *sessions {
-	m := scs.New()
-	if mem, ok := m.Store.(interface{ StopCleanup() }); ok {
-		mem.StopCleanup() // New starts a goroutine for a store that we don't use
+	// Not scs.New: it starts a goroutine, for a store that we don't use, which
+	// can't be stopped without a data race.
+	m := &scs.SessionManager{
+		Store: sessionStore{s}, Lifetime: sessionLife, HashTokenInStore: true, Codec: scs.GobCodec{},
+		Cookie: scs.SessionCookie{
+			Name: sessionCookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure, Persist: true,
+		},
 	}
-	m.Store = sessionStore{s}
-	m.Lifetime = sessionLife
-	m.HashTokenInStore = true
-	m.Cookie.Name = sessionCookie
-	m.Cookie.HttpOnly = true
-	m.Cookie.SameSite = http.SameSiteLaxMode
-	m.Cookie.Secure = secure
 	return &sessions{scs: m, csrf: http.NewCrossOriginProtection(), links: newLRU[[32]byte, link](maxLinks)}
 }
 
