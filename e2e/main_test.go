@@ -84,6 +84,17 @@ type Server struct {
 // MustServe starts "hearth serve" (or what args begin with) on a data folder.
 func MustServe(t *testing.T, data string, args ...string) *Server {
 	t.Helper()
+	return mustServe(t, data, func(*exec.Cmd) {}, args)
+}
+
+// MustServeAs is MustServe as an ordinary user.
+func MustServeAs(t *testing.T, u ordinary, data string, args ...string) *Server {
+	t.Helper()
+	return mustServe(t, data, u.become, args)
+}
+
+func mustServe(t *testing.T, data string, adjust func(*exec.Cmd), args []string) *Server {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +107,7 @@ func MustServe(t *testing.T, data string, args ...string) *Server {
 	s.cmd = exec.Command(path, append(append(command, "--data", data, "--listen", "127.0.0.1:0"), args...)...)
 	s.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+s.Home)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	adjust(s.cmd)
 	// A killed server leaves its address; the next one's must not be mistaken for it.
 	_ = os.Remove(filepath.Join(data, config.ServerFile))
 	if err := s.cmd.Start(); err != nil {
@@ -164,12 +176,18 @@ func (s *Server) Run(args ...string) Result { return s.RunIn("", args...) }
 // RunIn is Run with standard input.
 func (s *Server) RunIn(stdin string, args ...string) Result {
 	s.t.Helper()
+	return s.RunWith(nil, stdin, args...)
+}
+
+// RunWith is Run with standard input and more of an environment.
+func (s *Server) RunWith(env []string, stdin string, args ...string) Result {
+	s.t.Helper()
 	path, err := binary()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "HEARTH_DATA="+s.Data, "XDG_CONFIG_HOME="+s.Home)
+	cmd.Env = append(append(os.Environ(), "HEARTH_DATA="+s.Data, "XDG_CONFIG_HOME="+s.Home), env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
