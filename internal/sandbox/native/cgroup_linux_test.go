@@ -148,7 +148,6 @@ func startIn(t *testing.T, g *cgroup, name string) (cmd *exec.Cmd, out *bufio.Sc
 }
 
 func TestMemoryBombIsKilledAndCounted(t *testing.T) {
-	needRoot(t)
 	c := mustGroups(t)
 	need(t, c.memory)
 	g := mustGroup(t, c, "a")
@@ -177,24 +176,24 @@ func TestMemoryBombIsKilledAndCounted(t *testing.T) {
 }
 
 func TestCPUQuotaHolds(t *testing.T) {
-	needRoot(t)
 	c := mustGroups(t)
 	need(t, c.cpu)
 	g := mustGroup(t, c, "a")
+	start := time.Now()
 	cmd, _ := startIn(t, g, "spin")
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	// One second at a fifth of a core; a period more or less, and the start.
+	// A second or so at a fifth of a core; some periods more, for the start.
+	share := time.Duration(testLimits.CPU * float64(time.Since(start)))
 	u, err := g.usage()
-	if err != nil || u.CPU.Std() > 400*time.Millisecond || u.CPU.Std() < 10*time.Millisecond {
-		t.Errorf("used %v of 200ms, %v", u.CPU, err)
+	if err != nil || u.CPU.Std() > share+150*time.Millisecond || u.CPU.Std() < 10*time.Millisecond {
+		t.Errorf("used %v of %v, %v", u.CPU, share, err)
 	}
-	t.Logf("used %v of 200ms", u.CPU)
+	t.Logf("used %v of %v", u.CPU, share)
 }
 
 func TestForkBombStopsAndDies(t *testing.T) {
-	needRoot(t)
 	c := mustGroups(t)
 	need(t, c.pids)
 	g := mustGroup(t, c, "a")
@@ -219,7 +218,6 @@ func TestForkBombStopsAndDies(t *testing.T) {
 }
 
 func TestLimitsChangeBothWays(t *testing.T) {
-	needRoot(t)
 	c := mustGroups(t)
 	need(t, c.memory)
 	g := mustGroup(t, c, "a")
@@ -268,8 +266,10 @@ func limitFiles(t *testing.T, c *cgroups, id string) map[string]string {
 // are version 1, on its version 2 tree too: it has no controllers then, but all that
 // isn't a limit works.
 func bothVersions(t *testing.T, test func(t *testing.T, open func() *cgroups)) {
-	needRoot(t)
 	first := mustGroups(t)
+	if first.version == 0 {
+		skip(t, first.memory.Why)
+	}
 	t.Run(fmt.Sprint("version ", first.version), func(t *testing.T) {
 		test(t, func() *cgroups { return mustGroups(t) })
 	})

@@ -35,12 +35,13 @@ type v2 struct {
 // delegated to us; the top of the tree for root; our own in any case.
 func openV2(m cgroupMount, ownPath, name string) *cgroups {
 	own := m.locate(ownPath)
+	candidates := []string{own}
 	if filepath.Base(own) == serverLeaf { // where an earlier start in this group put us
 		own = filepath.Dir(own)
+		candidates = []string{own, filepath.Join(own, serverLeaf)}
 	}
-	candidates := []string{own}
 	if !delegated(own) {
-		candidates = []string{m.dir, own}
+		candidates = append([]string{m.dir}, candidates...)
 	}
 	var first error
 	for _, parent := range candidates {
@@ -71,22 +72,27 @@ func delegated(dir string) bool {
 
 // claim makes our group below parent, with every controller that parent can
 // give.
-func (h *v2) claim(parent string) error {
+func (h *v2) claim(parent string) (err error) {
 	if err := os.Mkdir(h.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := enable(parent); errors.Is(err, unix.EBUSY) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, unix.Rmdir(h.dir))
+		}
+	}()
+	// First out, then on: with processes in it the group would become one for
+	// threads as soon as it got a controller that can divide those, and get no other.
+	if len(missing(parent)) > 0 && !isTop(parent) {
 		if err := vacate(parent); err != nil {
-			return errors.Join(err, unix.Rmdir(h.dir))
+			return err
 		}
-		if err := enable(parent); err != nil {
-			return errors.Join(fmt.Errorf("enable controllers: %w", err), unix.Rmdir(h.dir))
-		}
-	} else if err != nil && len(words(filepath.Join(h.dir, "cgroup.controllers"))) == 0 {
-		return errors.Join(fmt.Errorf("enable controllers: %w", err), unix.Rmdir(h.dir))
+	}
+	if err := enable(parent); err != nil && len(words(filepath.Join(h.dir, "cgroup.controllers"))) == 0 {
+		return fmt.Errorf("enable controllers: %w", err)
 	}
 	if err := enable(h.dir); err != nil {
-		return errors.Join(fmt.Errorf("enable controllers: %w", err), unix.Rmdir(h.dir))
+		return fmt.Errorf("enable controllers: %w", err)
 	}
 	for _, ctl := range words(filepath.Join(h.dir, "cgroup.subtree_control")) {
 		h.on[ctl] = true
@@ -94,15 +100,31 @@ func (h *v2) claim(parent string) error {
 	return nil
 }
 
+// isTop reports whether dir is the top of the host's tree, which may have
+// processes and controllers at once. It is the only group without a type.
+func isTop(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.type"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// missing returns the controllers that limit and that dir has but doesn't pass on.
+func missing(dir string) []string {
+	var out []string
+	on := words(filepath.Join(dir, "cgroup.subtree_control"))
+	for _, ctl := range words(filepath.Join(dir, "cgroup.controllers")) {
+		if wanted(ctl) && !slices.Contains(on, ctl) {
+			out = append(out, ctl)
+		}
+	}
+	return out
+}
+
 // enable passes the controllers that limit on to the groups inside dir, one by
 // one: a host may forbid one and allow another.
 func enable(dir string) error {
 	var errs []error
-	on := words(filepath.Join(dir, "cgroup.subtree_control"))
-	for _, ctl := range words(filepath.Join(dir, "cgroup.controllers")) {
-		if wanted(ctl) && !slices.Contains(on, ctl) {
-			errs = append(errs, put(dir, "cgroup.subtree_control", "+"+ctl))
-		}
+	for _, ctl := range missing(dir) {
+		errs = append(errs, put(dir, "cgroup.subtree_control", "+"+ctl))
 	}
 	return errors.Join(errs...)
 }
