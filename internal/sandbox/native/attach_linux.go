@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -29,14 +28,13 @@ type mountJob struct {
 func newMountWorker() (*mountWorker, error) {
 	w := &mountWorker{jobs: make(chan mountJob), quit: make(chan struct{})}
 	started := make(chan error)
-	go w.run(started)
+	go onSpareThread(func() { w.run(started) })
 	return w, <-started
 }
 
 func (w *mountWorker) close() { close(w.quit) }
 
 func (w *mountWorker) run(started chan<- error) {
-	runtime.LockOSThread() // and never unlocked: the thread ends with this
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		started <- fmt.Errorf("start mount worker: %w", err)
 		return
