@@ -103,17 +103,28 @@ func runInner(ctx context.Context) (int, error) {
 	return forward(ctx, cmd, signals)
 }
 
-// forward passes signals on until the command ends.
+// signalLag is how much later than the end of a context the signal may arrive
+// here that ended it.
+const signalLag = 100 * time.Millisecond
+
+// forward passes signals on until the command ends. A context that a signal
+// ended is no second request to end: two mean "at once".
 func forward(ctx context.Context, cmd *exec.Cmd, signals <-chan os.Signal) (int, error) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	stop := ctx.Done()
+	var late <-chan time.Time
 	for {
 		select {
 		case s := <-signals:
 			_ = cmd.Process.Signal(s)
+			if s != unix.SIGUSR1 && s != unix.SIGUSR2 {
+				stop, late = nil, nil
+			}
 		case <-stop:
-			stop = nil
+			stop, late = nil, time.After(signalLag)
+		case <-late:
+			late = nil
 			_ = cmd.Process.Signal(unix.SIGTERM)
 		case err := <-ended:
 			var exit *exec.ExitError
