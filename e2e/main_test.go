@@ -21,8 +21,14 @@ import (
 	"hearth/internal/config"
 )
 
+// binaryEnv names a program under test that was built before.
+const binaryEnv = "HEARTH_E2E_BINARY"
+
 // binary is the program under test, built once for all scenarios.
 var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(binaryEnv); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "hearth-e2e-")
 	if err != nil {
 		return "", err
@@ -39,7 +45,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil && path != "" {
+	if path, err := binary(); err == nil && os.Getenv(binaryEnv) == "" {
 		os.RemoveAll(filepath.Dir(path))
 	}
 	os.Exit(code)
