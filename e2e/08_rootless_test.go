@@ -18,7 +18,7 @@ import (
 // An ordinary user who owns nothing on the host but a home gets a server whose
 // examples work, and is told what is weaker.
 func Test08OrdinaryUser(t *testing.T) {
-	u := mustUser(t)
+	u := mustOrdinaryUser(t)
 	s := MustServeAs(t, u, filepath.Join(u.home, "data"), "up")
 	awaitLog(t, s, "Ctrl-C here stops the server")
 	for _, want := range []string{"not held   memory limit, cpu limit, process limit", "weaker     privileges, user ids", "hearth doctor", "--allow-unenforced"} {
@@ -85,7 +85,7 @@ func wantExit(t *testing.T, s *Server, code int) {
 
 // The doctor tells an ordinary user what is missing, and what to do.
 func Test08Doctor(t *testing.T) {
-	u := mustUser(t)
+	u := mustOrdinaryUser(t)
 	r := u.run(t, "doctor")
 	if r.Code != 0 {
 		t.Errorf("exit code %d\n%s", r.Code, r.Err)
@@ -161,7 +161,7 @@ type sights struct {
 
 // What takes no privilege holds for an ordinary user's sandboxes too.
 func Test08Isolation(t *testing.T) {
-	u := mustUser(t)
+	u := mustOrdinaryUser(t)
 	s := MustServeAs(t, u, filepath.Join(u.home, "data"), "--allow-unenforced")
 	secret := filepath.Join(u.home, "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o644); err != nil {
@@ -216,7 +216,7 @@ func Test08Isolation(t *testing.T) {
 // A server that is killed, either of its two processes, leaves no process, and
 // the next start is as if nothing had been.
 func Test08KilledUser(t *testing.T) {
-	u := mustUser(t)
+	u := mustOrdinaryUser(t)
 	data := filepath.Join(u.home, "data")
 	s := MustServeAs(t, u, data, "--allow-unenforced")
 	s.MustDeploy("py", map[string]string{"main.py": echo}, "--public")

@@ -19,8 +19,8 @@ type ordinary struct {
 	home string
 }
 
-// mustUser makes one. It needs nothing but an id that nobody has.
-func mustUser(t *testing.T) ordinary {
+// mustOrdinaryUser makes one. It needs nothing but an id that nobody has.
+func mustOrdinaryUser(t *testing.T) ordinary {
 	t.Helper()
 	needsRoot(t)
 	for id := 61_000 + os.Getpid()%500; id < 62_000; id++ {
