@@ -37,7 +37,7 @@ type Reply struct {
 func (c *Client) Invoke(ctx context.Context, r InvokeRequest) (*Reply, error) {
 	q := url.Values{}
 	setInt(q, "version", r.Version)
-	resp, err := c.do(ctx, request{
+	resp, err := c.do(ctx, request{ //nolint:bodyclose // the caller closes it as Reply.Body
 		method: http.MethodPost, path: path("functions", r.Name, "invoke"), query: q, body: r.Body,
 		header: http.Header{"Content-Type": {"application/json"}},
 	})

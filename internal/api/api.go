@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -181,10 +182,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // recovered answers for a handler that panicked, whose stack goes to the log.
 // http.ErrAbortHandler is how we break a connection and goes on its way.
 func (a *API) recovered(w *statusWriter, r *http.Request, v any) {
-	switch {
-	case v == nil:
+	if v == nil {
 		return
-	case v == http.ErrAbortHandler:
+	}
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
 	a.log.Error("handler panicked", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))

@@ -89,7 +89,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request) (cfg rest.Deplo
 	}
 	for {
 		part, err := mr.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -193,7 +193,7 @@ func (a *API) missing(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(allow) == 0 {
-		return notFound(r).(*hearth.Error).WithHint("GET /openapi.json lists what there is")
+		return hearth.AsError(notFound(r)).WithHint("GET /openapi.json lists what there is")
 	}
 	return methodNotAllowed(w, r, allow...)
 }

@@ -26,7 +26,6 @@ type house struct {
 	t      testing.TB
 	e      *Engine
 	driver *fake.Driver
-	ready  chan struct{}
 
 	mu      sync.Mutex
 	records []hearth.Invocation

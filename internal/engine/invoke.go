@@ -324,7 +324,7 @@ func (c *call) answersCancel(reason string) bool {
 	if errors.As(err, &said) {
 		return said.Kind != wire.ErrorExit
 	}
-	return err == nil || err == io.EOF
+	return err == nil || errors.Is(err, io.EOF)
 }
 
 // background runs f as part of the call: Stop waits for it. The call must still

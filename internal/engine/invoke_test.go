@@ -223,7 +223,7 @@ func TestCallerGoesAway(t *testing.T) {
 				if c.choice == hearth.DisconnectCancel && hearth.ErrorCode(err) != hearth.CodeCancelled {
 					t.Errorf("reply: %v", err)
 				}
-				time.Sleep(began.Add(10 * time.Second).Sub(time.Now()))
+				time.Sleep(time.Until(began.Add(10 * time.Second)))
 				r := h.record("x")
 				if r.Outcome != c.outcome || r.Duration.Std() != c.after {
 					t.Errorf("%s after %s", r.Outcome, r.Duration)

@@ -77,7 +77,7 @@ func (s *stream) fetch() error {
 		s.buf = p
 		s.c.inv.ReplyBytes += int64(len(p))
 		return nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		s.finished()
 	case s.reading.Err() != nil && s.ctx.Err() == nil:
 		return io.ErrClosedPipe // Close takes it from here

@@ -23,17 +23,17 @@ type languages struct{ *runtime.Catalog }
 
 // Choose picks the runtime and the handler of code and checks both.
 func (l languages) Choose(name, handler string, code fs.FS) (rt hearth.Runtime, fn string, err error) {
-	lang := runtime.Language(nil)
 	if name == "" {
-		if lang, err = l.Guess(code); err != nil {
+		guess, err := l.Guess(code)
+		if err != nil {
 			return rt, "", err
 		}
-		name = lang.Name()
+		name = guess.Name()
 	}
 	if rt, err = l.Get(name); err != nil {
 		return rt, "", err
 	}
-	lang = l.Language(rt)
+	lang := l.Language(rt)
 	if guess, e := l.Guess(code); e == nil && !lang.Owns(code) {
 		return rt, "", hearth.Errorf(hearth.CodeInvalid, "the code is %s, not %s", guess.Name(), lang.Name()).
 			WithHint("leave --runtime out, or say --runtime %s", guess.Name()).WithField("runtime")

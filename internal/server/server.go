@@ -92,8 +92,7 @@ func Open(ctx context.Context, c config.Config, o Options) (*Server, error) {
 		s.openData, s.openStore, s.openBundles, s.openRuntimes, s.openEngine, s.openAPI, s.openAdmin, s.listen, s.startLoops,
 	} {
 		if err := step(ctx); err != nil {
-			s.Close(ctx)
-			return nil, err
+			return nil, errors.Join(err, s.Close(ctx))
 		}
 	}
 	return s, nil

@@ -454,7 +454,7 @@ func readHead(r *bufio.Reader, n int) (head []byte, free func(), err error) {
 		return head, func() {}, err
 	}
 	head, err = r.Peek(n)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return head, func() { _, _ = r.Discard(n) }, err

@@ -199,7 +199,7 @@ func startInit(namespaces uintptr, files ...*os.File) (*started, error) {
 
 // tell says what to become and waits until it has.
 func (s *started) tell(ctx context.Context, spec initSpec) error {
-	defer s.setup.Close()
+	defer func() { _ = s.setup.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = s.setup.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	b, err := json.Marshal(spec)

@@ -288,7 +288,7 @@ func foreign(t testing.TB, fds map[string]string) (wrong []string) {
 	for fd, target := range fds {
 		n, err := strconv.Atoi(fd)
 		must(t, err)
-		ok := false
+		var ok bool
 		switch {
 		case n <= 2:
 			ok = strings.HasPrefix(target, "pipe:") || target == "/dev/null"
