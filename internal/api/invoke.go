@@ -84,7 +84,7 @@ func checkEvent(body []byte) error {
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := len(before) - bytes.LastIndexByte(before, '\n')
 	return hearth.Errorf(hearth.CodeInvalid, "the event isn't JSON: %v (line %d, column %d)", err, line, column).
-		WithHint("send one JSON document, in which texts and names stand in double quotes: {\"name\": \"Ada\"}").WithField("body")
+		WithHint("send one JSON document, in which texts and names stand in double quotes: {\"name\": \"Ada\"}")
 }
 
 func noFunction(name string) *hearth.Error {
@@ -169,7 +169,7 @@ func (a *API) bodyError(ctx context.Context, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return hearth.Errorf(hearth.CodeInvalid, "the body stopped half-way: nothing came for %s", a.o.BodyIdle).
 			WithHint("send it without long pauses")
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, io.ErrUnexpectedEOF): // its end may only be that of what it sends
 		return hearth.Errorf(hearth.CodeCancelled, "the caller went away")
 	}
 	return hearth.Errorf(hearth.CodeInvalid, "the body ended before its announced length: %w", err).
