@@ -35,8 +35,6 @@ for tool in qemu-system-x86_64 debootstrap busybox cpio mkfs.ext4 python3; do
 done
 [ "$(id -u)" -eq 0 ] || { say "needs root to make the guest's image"; exit 3; }
 
-# The name changes with this script, so that a changed recipe is built anew.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/hearth/guest-$(sha256sum "$0" | cut -c1-12)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -142,6 +140,8 @@ INIT
   mv "$cache.new" "$cache"
   rm -rf "$tmp"
 }
+# The name changes with the recipe, so that a changed one is built anew.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/hearth/guest-$(declare -f modules build | sha256sum | cut -c1-12)
 [ -d "$cache" ] || build
 
 mkdir "$work/payload"
@@ -162,7 +162,7 @@ timeout --foreground "$limit" qemu-system-x86_64 -M q35 -accel "$accelerator" -c
   -kernel "$cache/vmlinuz" -initrd "$cache/initramfs.gz" -append "console=ttyS0 quiet panic=-1" -serial stdio \
   -drive if=none,id=root,file="$cache/root.img",format=raw,snapshot=on -device virtio-blk-pci,drive=root \
   -drive if=none,id=payload,file="$work/payload.img",format=raw -device virtio-blk-pci,drive=payload \
-  < /dev/null | tr -d '\r' | tee "$work/output" | grep -v -e '^guest-exit-code:' -e 'sysrq: Power Off' -e 'reboot: Power down' || true
+  < /dev/null | stdbuf -oL tr -d '\r' | tee "$work/output" | grep --line-buffered -v -e '^guest-exit-code:' -e 'sysrq: Power Off' -e 'reboot: Power down' || true
 code=$(sed -n 's/^guest-exit-code:\([0-9]*\)$/\1/p' "$work/output" | tail -1)
 [ -n "$code" ] || { say "the machine ended before the command did (limit ${limit} s)"; exit 4; }
 exit "$code"
