@@ -98,7 +98,7 @@ func outside() (*os.File, error) {
 }
 
 func inside(ns *os.File, f func(h *netlink.Handle) error) error {
-	h, err := netlink.NewHandleAt(netns.NsHandle(int(ns.Fd())))
+	h, err := netlink.NewHandleAt(netns.NsHandle(int(ns.Fd())), unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
