@@ -11,8 +11,9 @@ DATA    ?= $(CURDIR)/data
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## build, start the server with the examples deployed, print a curl line that works
+run: ## build, start the server with the examples deployed, print a curl line that works
 	@scripts/setup_env.sh --run
+	@$(MAKE) --no-print-directory build
 	@exec bin/hearth up --data "$(DATA)"
 
 build: ## build bin/hearth
