@@ -106,7 +106,7 @@ func (w *mountWorker) show(pidfd int, from, to string, before func() error) erro
 func resizeTmp(mib int) error {
 	const flags = unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV
 	for dir, kib := range tmpSizes(mib) {
-		if err := unix.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%dk", kib)); err != nil {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", flags, tmpLimits(kib)); err != nil {
 			return fmt.Errorf("resize %s: %w", dir, err)
 		}
 	}
@@ -117,3 +117,7 @@ func resizeTmp(mib int) error {
 func tmpSizes(mib int) map[string]int {
 	return map[string]int{"/tmp": mib << 10, "/dev/shm": mib << 8}
 }
+
+// tmpLimits are the mount options for a size in KiB. There can be as many files
+// as pages: empty ones take no space, but memory of the kernel.
+func tmpLimits(kib int) string { return fmt.Sprintf("size=%dk,nr_inodes=%d", kib, kib/4) }

@@ -146,7 +146,7 @@ func becomeCell(spec initSpec) error {
 
 func mountTmp(mib int) error {
 	for dir, kib := range tmpSizes(mib) {
-		opts := fmt.Sprintf("mode=1777,size=%dk", kib)
+		opts := "mode=1777," + tmpLimits(kib)
 		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, opts); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
@@ -155,7 +155,8 @@ func mountTmp(mib int) error {
 }
 
 func setRlimits(c *cellSpec) error {
-	limits := map[int]uint64{unix.RLIMIT_CORE: c.Core, unix.RLIMIT_NOFILE: c.NoFile}
+	// No priority that the server may have: a function would outrun everybody.
+	limits := map[int]uint64{unix.RLIMIT_CORE: c.Core, unix.RLIMIT_NOFILE: c.NoFile, unix.RLIMIT_RTPRIO: 0, unix.RLIMIT_NICE: 0}
 	if c.FSizeMiB > 0 {
 		limits[unix.RLIMIT_FSIZE] = c.FSizeMiB << 20
 	}

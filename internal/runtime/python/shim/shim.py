@@ -852,7 +852,8 @@ class Function:
         self.memory = str(head.get("memory", ""))
         self.concurrency = max(1, int(head.get("concurrency") or 1))
         self.env = head.get("env") or {}
-        self.arn = "hearth:%s:%s" % (self.name, self.version)
+        # In the form of AWS, as handlers split it.
+        self.arn = "arn:hearth:lambda:local:000000000000:function:%s:%s" % (self.name, self.version)
         self.log_group = "/hearth/%s" % self.name
         self.log_stream = "%s[%s]" % (time.strftime("%Y/%m/%d", time.gmtime()), self.version)
         self.handler = None
@@ -1136,6 +1137,9 @@ class Server:
     def pong(self, body):
         self.wire.send(PONG, 0, 0, b"", body)
 
+    def drain(self):
+        """Ends what is in flight; most servers have nothing when run returns."""
+
     def close(self):
         if self.loop is not None:
             self.loop.close()
@@ -1252,6 +1256,10 @@ class Looping(Server):
             self._frames()
         else:
             self._stop()
+
+    def drain(self):
+        for inv in tuple(self.journal.inflight.values()):
+            self.loop.run_until_complete(inv.task)
 
     def _stop(self, failure=None):
         self._failure = failure
@@ -1533,8 +1541,11 @@ def hello(fd):
     Wire(fd).send(HELLO, 0, 0, to_json(head))
 
 
-def serve(fd):
-    """Speaks the protocol after hello, until the engine closes the stream."""
+def serve(fd, patient=False):
+    """Speaks the protocol after hello, until the engine closes the stream.
+
+    A patient server then still ends what it has begun.
+    """
     wire = Wire(fd)
     journal = Journal(wire)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = Output(journal, 1), Output(journal, 2)
@@ -1550,6 +1561,8 @@ def serve(fd):
         kind = Serial
     server = kind(wire, journal, function)
     server.run()
+    if patient:
+        server.drain()
     server.close()
 
 
@@ -1569,8 +1582,9 @@ def rehearse(folder):
         with ours, theirs:
             _rehearse(ours.fileno(), module, folder)
             ours.shutdown(socket.SHUT_WR)
-            serve(theirs.fileno())  # what it answers stays in the socket's buffer
+            serve(theirs.fileno(), patient=True)  # what it answers stays in the socket's buffer
         sys.modules.pop(module, None)
+    _forget_event_loop()
     sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
     os.environ.clear()
     os.environ.update(environment)
@@ -1582,6 +1596,20 @@ def rehearse(folder):
     for name in [n for n in root.manager.loggerDict if n.startswith("rehearsal_")]:
         del root.manager.loggerDict[name]
     logging.basicConfig = _basic_config
+
+
+def _forget_event_loop():
+    """Lets the function find no event loop: asyncio.get_event_loop() makes its own.
+
+    Without this it would get the closed one of the rehearsal. Only a new policy
+    forgets that there ever was one.
+    """
+    import asyncio
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.14
+        asyncio.set_event_loop_policy(None)
 
 
 def _rehearse(fd, module, folder):

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import tarfile
 import unittest
@@ -637,6 +638,16 @@ class LambdaHandlers(ShimTest):
         got = self.lambda_fixture("remaining").invoke({}).json()
         self.assertTrue(0 < got["after"] <= got["before"] - 20 <= 10000 - 20)
         self.assertEqual((got["name"], got["env"], got["memory"], got["group"]), ("hello", "hello", 128, "/hearth/hello"))
+
+
+class TestRehearsal(unittest.TestCase):
+    def test_it_runs_every_handler_to_its_end(self):
+        """A coroutine that is dropped half-way warns when it is collected."""
+        program = (
+            "import gc, sys; sys.path.insert(0, %r); import shim; shim.rehearse(%r); gc.collect()" % (HERE, os.path.join(HERE, "rehearsal"))
+        )
+        done = subprocess.run([sys.executable, "-X", "dev", "-W", "always", "-c", program], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 
 if __name__ == "__main__":

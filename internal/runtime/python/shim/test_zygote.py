@@ -125,12 +125,13 @@ class ZygoteTest(unittest.TestCase):
         self.assertTrue(got["targets"][3].startswith("socket:"))
         self.assertEqual((got["tmp"], got["tmp_size"]), ([], 16 << 20))
         self.assertEqual((got["nofile"], got["core"]), ([512, 512], [0, 0]))
-        self.assertEqual(got["host"], "sandbox")
+        self.assertEqual((got["host"], got["inodes"], got["group"]), ("sandbox", 16 * 256, 1))
 
     def test_the_rehearsal_is_forgotten(self):
         rehearsed, plain = self.look(), self.look(name="c2", uid=200002, rehearse=False)
         for got in (rehearsed, plain):
             self.assertEqual((got["modules"], got["loggers"]), ([], []))
+        self.assertEqual((rehearsed["loop"], plain["loop"]), ("done", "done"))
         self.assertEqual(rehearsed["env"], plain["env"])
         self.assertEqual(rehearsed["fds"], plain["fds"])
 

@@ -259,6 +259,7 @@ def seal(zygote, request, fds):
     before the user changes, what adds system calls before the filter.
     """
     call = zygote.kernel.call
+    os.setsid()  # signals to a process group cross pid namespaces: siblings must not share one
     call("setns", fds[3], CLONE_NEWNET)
     call("unshare", CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
     socket.sethostname(request.get("hostname") or "sandbox")
@@ -282,9 +283,9 @@ def mount(kind, target, flags, options):
 
 def mount_private(tmp_mib):
     """Gives the process a /tmp, a /dev/shm and a /proc of its own."""
-    mount(b"tmpfs", b"/tmp", MS_NOSUID | MS_NODEV, b"mode=1777,size=%dm" % tmp_mib)
+    mount_tmpfs(b"/tmp", tmp_mib << 10)
     if os.path.isdir("/dev/shm"):
-        mount(b"tmpfs", b"/dev/shm", MS_NOSUID | MS_NODEV, b"mode=1777,size=%dk" % (tmp_mib * 1024 // 4))
+        mount_tmpfs(b"/dev/shm", tmp_mib << 8)
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     try:
         mount(b"proc", b"/proc", flags, b"subset=pid,hidepid=2")
@@ -292,7 +293,15 @@ def mount_private(tmp_mib):
         mount(b"proc", b"/proc", flags, b"hidepid=2")
 
 
+def mount_tmpfs(target, kib):
+    # As many files as pages: empty ones take no space, but memory of the kernel.
+    mount(b"tmpfs", target, MS_NOSUID | MS_NODEV, b"mode=1777,size=%dk,nr_inodes=%d" % (kib, kib // 4))
+
+
 def limit(request):
+    # What the server may: its own limits would let a function outrun everybody.
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
     nofile = int(request["nofile"])
     resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
     core = int(request.get("core", 1))
