@@ -245,6 +245,26 @@ func socketPair(kind int) (*net.UnixConn, *os.File, error) {
 	return c.(*net.UnixConn), theirs, nil
 }
 
+// refuseDescriptors keeps what is at the other end of c from sending open files
+// along with its bytes. Nobody here would receive them, but the kernel closes
+// them on the thread that reads, which a hostile file can make slow. Linux
+// before 6.16 can't be told.
+func refuseDescriptors(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	const soPassRights = 83
+	var serr error
+	if err := raw.Control(func(fd uintptr) { serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, soPassRights, 0) }); err != nil {
+		return err
+	}
+	if serr != nil && !errors.Is(serr, unix.ENOPROTOOPT) {
+		return fmt.Errorf("refuse descriptors: %w", serr)
+	}
+	return nil
+}
+
 // memfile returns a file in memory with content that nobody can change any more.
 func memfile(name string, content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)

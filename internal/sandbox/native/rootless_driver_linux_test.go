@@ -21,7 +21,7 @@ func TestAnOrdinaryUserHasSandboxesToo(t *testing.T) {
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^(TestASandboxServesAFunction|TestPrivilegesCantBeHad|TestOtherProcessesAreOutOfReach|TestNamespacesCantBeMadeOrEntered|TestCodeAndRootAreReadOnly|TestTheHostsLoopbackIsOutOfReach|TestManyRoundsLeaveNothing)$")
+	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.run=^(TestASandboxServesAFunction|TestPrivilegesCantBeHad|TestOtherProcessesAreOutOfReach|TestNamespacesCantBeMadeOrEntered|TestCodeAndRootAreReadOnly|TestTheHostsLoopbackIsOutOfReach|TestManyRoundsLeaveNothing|TestSiblingsShareNoProcessGroup)$")
 	cmd.Env = []string{"TMPDIR=" + dir, "PATH=" + os.Getenv("PATH"), rootlessEnv + "=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()

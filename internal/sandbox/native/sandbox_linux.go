@@ -143,6 +143,9 @@ func (s *cell) launch(ctx context.Context, seal cellSpec, ns *os.File) error {
 	if s.conn, wire, err = socketPair(unix.SOCK_STREAM); err != nil {
 		return err
 	}
+	if err := refuseDescriptors(s.conn); err != nil {
+		return errors.Join(err, wire.Close())
+	}
 	// The sandbox's ends must be closed here before its hello is awaited: their
 	// end is how its death shows.
 	defer wire.Close()

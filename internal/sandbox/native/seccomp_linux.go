@@ -16,7 +16,8 @@ import (
 // "not permitted", and ENOSYS for calls that are newer than it, for which every
 // C library has an older way and takes it only on ENOSYS. clone3 and io_uring get ENOSYS
 // for the same reason: clone3 keeps its flags in memory, where a filter can't
-// see them, and io_uring makes calls that no filter sees.
+// see them, and io_uring makes calls that no filter sees. So does inotify: it tells
+// who opens the runtime's files, which all sandboxes and the host share.
 //
 // The program is a binary search over ranges of numbers, then the checks of
 // arguments where a call has some. The kernel (since 5.11) remembers which
@@ -57,6 +58,7 @@ type verdict uint32
 const (
 	allow       verdict = unix.SECCOMP_RET_ALLOW
 	killProcess verdict = unix.SECCOMP_RET_KILL_PROCESS
+	pretend     verdict = unix.SECCOMP_RET_ERRNO // success, without doing anything
 )
 
 // fail is the verdict that makes a call fail with an error number.
@@ -156,6 +158,9 @@ func ret(v verdict) bpf.Instruction { return bpf.RetConstant{Val: uint32(v)} }
 // that are checked here: they are ints, or it cuts them itself.
 func arg(n uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offArgs + 8*n, Size: 4} }
 
+// upper loads the upper half.
+func upper(n uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offArgs + 8*n + 4, Size: 4} }
+
 // oneOf gives the verdict yes if the loaded value is among values, else no.
 func oneOf(yes, no verdict, values ...uint32) []bpf.Instruction {
 	var code []bpf.Instruction
@@ -195,6 +200,51 @@ func checkedCalls() map[string][]bpf.Instruction {
 		"personality": join([]bpf.Instruction{arg(0)}, oneOf(allow, fail(unix.EPERM), 0, math.MaxUint32)),
 		"mknod":       device(1),
 		"mknodat":     device(2),
+
+		// Leases and notifications would tell when others open a file that all
+		// sandboxes share.
+		"fcntl": join([]bpf.Instruction{arg(1)}, oneOf(fail(unix.EPERM), allow, unix.F_SETLEASE, unix.F_NOTIFY)),
+		// As would knowing what is in the page cache, without waiting for it.
+		"preadv2": forbidBits(5, unix.RWF_NOWAIT),
+
+		// The limit on core dumps must stay what the seal made it.
+		"setrlimit": join([]bpf.Instruction{arg(0)}, oneOf(fail(unix.EPERM), allow, unix.RLIMIT_CORE)),
+		"prlimit64": {
+			arg(1),
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.RLIMIT_CORE, SkipFalse: 4},
+			arg(2), // the new limit; a null pointer only asks
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 3},
+			upper(2),
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipFalse: 1},
+			ret(allow),
+			ret(fail(unix.EPERM)),
+		},
+
+		// Out-of-band data on unix sockets is used by nobody but exploits.
+		"sendto": forbidBits(3, unix.MSG_OOB), "sendmsg": forbidBits(2, unix.MSG_OOB), "sendmmsg": forbidBits(3, unix.MSG_OOB),
+		"recvfrom": forbidBits(3, unix.MSG_OOB), "recvmsg": forbidBits(2, unix.MSG_OOB), "recvmmsg": forbidBits(3, unix.MSG_OOB),
+
+		// All that a sandbox can write to is memory, so there is nothing to
+		// bring to a disk: these would only make the host write and wait for its own data.
+		"sync": {ret(pretend)}, "syncfs": {ret(pretend)}, "fsync": {ret(pretend)}, "fdatasync": {ret(pretend)}, "sync_file_range": {ret(pretend)},
+		"msync": {
+			arg(2),
+			bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.MS_SYNC, SkipFalse: 1},
+			ret(pretend),
+			ret(allow), // asks whether there is memory, which some programs do
+		},
+		// Advice, and a way to throw others' files out of the cache.
+		"fadvise64": {ret(pretend)},
+	}
+}
+
+// forbidBits refuses calls that have one of the bits set in an argument.
+func forbidBits(n, bits uint32) []bpf.Instruction {
+	return []bpf.Instruction{
+		arg(n),
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: bits, SkipFalse: 1},
+		ret(fail(unix.EOPNOTSUPP)),
+		ret(allow),
 	}
 }
 
@@ -222,10 +272,16 @@ func socketCheck() []bpf.Instruction {
 }
 
 // setsockoptCheck forbids what runs a program in the kernel or puts a protocol
-// on top of TCP.
+// on top of TCP. A socket doesn't linger: one that is sent to the server over the wire
+// would have the server wait when the kernel closes it there.
 func setsockoptCheck() []bpf.Instruction {
-	bpfOptions := oneOf(fail(unix.EPERM), allow,
-		unix.SO_ATTACH_FILTER, unix.SO_ATTACH_BPF, unix.SO_ATTACH_REUSEPORT_CBPF, unix.SO_ATTACH_REUSEPORT_EBPF)
+	bpfOptions := join(
+		[]bpf.Instruction{
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SO_LINGER, SkipFalse: 1},
+			ret(pretend),
+		},
+		oneOf(fail(unix.EPERM), allow,
+			unix.SO_ATTACH_FILTER, unix.SO_ATTACH_BPF, unix.SO_ATTACH_REUSEPORT_CBPF, unix.SO_ATTACH_REUSEPORT_EBPF))
 	return join(
 		[]bpf.Instruction{
 			arg(1),
@@ -279,7 +335,8 @@ func allowedPrctls() []uint32 {
 // it, so that programs take their other way.
 func hidden(name string) bool {
 	switch name {
-	case "clone3", "io_uring_setup", "io_uring_enter", "io_uring_register":
+	case "clone3", "io_uring_setup", "io_uring_enter", "io_uring_register",
+		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "cachestat":
 		return true
 	}
 	return false
@@ -292,17 +349,17 @@ func hidden(name string) bool {
 func allowedCalls() []string {
 	return []string{
 		// Files and folders.
-		"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
-		"open", "openat", "openat2", "creat", "close", "close_range", "dup", "dup2", "dup3", "lseek", "fcntl", "flock",
+		"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "pwritev2",
+		"open", "openat", "openat2", "creat", "close", "close_range", "dup", "dup2", "dup3", "lseek", "flock",
 		"stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2",
 		"getdents", "getdents64", "getcwd", "chdir", "fchdir", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat",
 		"rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "readlink", "readlinkat",
 		"chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "umask",
-		"truncate", "ftruncate", "fallocate", "fadvise64", "readahead", "sync", "fsync", "fdatasync", "syncfs", "sync_file_range",
-		"utime", "utimes", "utimensat", "futimesat", "copy_file_range", "sendfile", "splice", "tee", "cachestat",
+		"truncate", "ftruncate", "fallocate", "readahead",
+		"utime", "utimes", "utimensat", "futimesat", "copy_file_range", "sendfile", "splice", "tee",
 		"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
 		"setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
-		"inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "memfd_create",
+		"memfd_create",
 
 		// Waiting.
 		"poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
@@ -311,7 +368,7 @@ func allowedCalls() []string {
 		"futex", "futex_waitv", "futex_wait", "futex_wake", "futex_requeue",
 
 		// Memory.
-		"brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "msync", "mseal", "membarrier",
+		"brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "mseal", "membarrier",
 		"mlock", "mlock2", "munlock", "mlockall", "munlockall",
 		"pkey_alloc", "pkey_free", "pkey_mprotect", "map_shadow_stack", "get_mempolicy",
 
@@ -322,7 +379,7 @@ func allowedCalls() []string {
 		"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal",
 		"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "sigaltstack",
 		"set_tid_address", "set_robust_list", "get_robust_list", "rseq", "arch_prctl", "restart_syscall",
-		"getrlimit", "setrlimit", "prlimit64", "getrusage", "times", "getpriority", "setpriority", "ioprio_get",
+		"getrlimit", "getrusage", "times", "getpriority", "setpriority", "ioprio_get",
 		"sched_yield", "sched_getaffinity", "sched_setaffinity", "sched_getscheduler", "sched_setscheduler",
 		"sched_getparam", "sched_setparam", "sched_getattr", "sched_get_priority_max", "sched_get_priority_min",
 		"sched_rr_get_interval", "getcpu",
@@ -334,6 +391,5 @@ func allowedCalls() []string {
 
 		// Sockets that socket allowed.
 		"bind", "connect", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "shutdown",
-		"sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg",
 	}
 }

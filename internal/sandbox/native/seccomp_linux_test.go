@@ -67,7 +67,7 @@ func TestFilterJudgesEveryNumber(t *testing.T) {
 }
 
 func TestFilterNamesExist(t *testing.T) {
-	newer := []string{"futex_wait", "futex_wake", "futex_requeue", "mseal", "map_shadow_stack", "cachestat", "fchmodat2"}
+	newer := []string{"futex_wait", "futex_wake", "futex_requeue", "mseal", "map_shadow_stack", "fchmodat2"}
 	seen := map[string]bool{}
 	for _, name := range allowedCalls() {
 		_, amd64 := arch.X86_64.SyscallNames[name]
@@ -154,6 +154,30 @@ func TestFilterChecksArguments(t *testing.T) {
 		{"mknodat", []uint64{0, 0, unix.S_IFBLK | 0o600}, eperm},
 		{"mknod", []uint64{0, unix.S_IFCHR | 0o600}, eperm},
 		{"mknod", []uint64{0, unix.S_IFIFO | 0o600}, allow},
+		{"fcntl", []uint64{0, unix.F_SETFL, 0}, allow},
+		{"fcntl", []uint64{0, unix.F_NOTIFY, 1}, eperm},
+		{"fcntl", []uint64{0, unix.F_SETLEASE, 1}, eperm},
+		{"setrlimit", []uint64{unix.RLIMIT_NOFILE, 1}, allow},
+		{"setrlimit", []uint64{unix.RLIMIT_CORE, 1}, eperm},
+		{"prlimit64", []uint64{0, unix.RLIMIT_NOFILE, 1, 0}, allow},
+		{"prlimit64", []uint64{0, unix.RLIMIT_CORE, 0, 1}, allow},
+		{"prlimit64", []uint64{0, unix.RLIMIT_CORE, 1, 0}, eperm},
+		{"prlimit64", []uint64{0, unix.RLIMIT_CORE, high, 0}, eperm},
+		{"prlimit64", []uint64{0, high | unix.RLIMIT_CORE, 1, 0}, eperm},
+		{"preadv2", []uint64{0, 0, 0, 0, 0, 0}, allow},
+		{"preadv2", []uint64{0, 0, 0, 0, 0, unix.RWF_NOWAIT}, fail(unix.EOPNOTSUPP)},
+		{"sendto", []uint64{0, 0, 0, unix.MSG_NOSIGNAL}, allow},
+		{"sendto", []uint64{0, 0, 0, unix.MSG_OOB | unix.MSG_NOSIGNAL}, fail(unix.EOPNOTSUPP)},
+		{"recvmsg", []uint64{0, 0, unix.MSG_OOB}, fail(unix.EOPNOTSUPP)},
+		{"recvmmsg", []uint64{0, 0, 0, unix.MSG_OOB}, fail(unix.EOPNOTSUPP)},
+		{"msync", []uint64{0, 0, unix.MS_ASYNC}, allow},
+		{"msync", []uint64{0, 0, unix.MS_SYNC}, pretend},
+		{"sync", nil, pretend},
+		{"syncfs", nil, pretend},
+		{"fsync", nil, pretend},
+		{"fadvise64", nil, pretend},
+		{"setsockopt", []uint64{3, unix.SOL_SOCKET, unix.SO_LINGER}, pretend},
+		{"setsockopt", []uint64{3, unix.IPPROTO_TCP, unix.TCP_CONGESTION}, allow}, // the number of SO_LINGER, elsewhere
 	} {
 		for _, info := range []*arch.Info{arch.X86_64, arch.AARCH64} {
 			nr, ok := info.SyscallNames[c.call]
@@ -194,6 +218,7 @@ func forbiddenCalls() []string {
 		"iopl", "ioperm", "modify_ldt", "seccomp", "memfd_secret", "fanotify_init", "vmsplice", "remap_file_pages",
 		"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capset",
 		"migrate_pages", "move_pages", "mbind", "set_mempolicy", "vhangup", "lookup_dcookie", "uselib", "ustat", "sysfs",
+		"inotify_init", "inotify_init1", "inotify_add_watch", "shmget", "shmat", "semget", "msgget", "mq_open",
 	}
 }
 

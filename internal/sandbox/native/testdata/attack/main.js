@@ -51,6 +51,20 @@ const attacks = {
     root: attempt(() => write('/x')),
     etc: attempt(() => write('/etc/passwd'))
   }),
+  groups: () => {
+    const [group, session] = read('/proc/self/stat').replace(/.*\) /, '').split(' ').slice(2)
+    return { group: +group, session: +session }
+  },
+  kill_group: () => attempt(() => process.kill(0, 'SIGKILL') && 'sent'),
+  empty_files: (e) => {
+    let made = 0
+    try {
+      for (; made < 1 << 20; made++) fs.closeSync(fs.openSync(`${e.path}/${made}`, 'wx'))
+    } catch (err) {
+      return { made, error: err.code }
+    }
+    return { made, error: '' }
+  },
   sysctl: () => Object.fromEntries(['/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern'].map((p) => [p, attempt(() => write(p))])),
   fill: (e) => {
     const block = Buffer.alloc(1 << 20, 'x')

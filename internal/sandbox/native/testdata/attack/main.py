@@ -280,6 +280,81 @@ def tiocsti(event):
     return {fd: attempt(fcntl.ioctl, fd, 0x5412, b"x") for fd in (0, 1, 2)}
 
 
+def groups(event):
+    return {"group": os.getpgid(0), "session": os.getsid(0)}
+
+
+def kill_group(event):
+    # The first process of a pid namespace is spared by its own signals; others
+    # of the group aren't.
+    return attempt(os.kill, 0, signal.SIGKILL) or "sent"
+
+
+def core_limit(event):
+    return {
+        "both": attempt(resource.setrlimit, resource.RLIMIT_CORE, (0, 0)),
+        "soft": attempt(resource.setrlimit, resource.RLIMIT_CORE, (0, 1)),
+        "now": resource.getrlimit(resource.RLIMIT_CORE),
+    }
+
+
+def priorities(event):
+    return {
+        "real time": attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)),
+        "round robin": attempt(os.sched_setscheduler, 0, os.SCHED_RR, os.sched_param(1)),
+        "nice": attempt(os.setpriority, os.PRIO_PROCESS, 0, -1),
+    }
+
+
+def watch(event):
+    import fcntl
+    fd = os.open(event["path"], os.O_RDONLY)
+    folder = os.open(os.path.dirname(event["path"]), os.O_RDONLY)
+    return {
+        "inotify": call("inotify_init1", 0),
+        "dnotify": attempt(fcntl.fcntl, folder, fcntl.F_NOTIFY, fcntl.DN_ACCESS),
+        "lease": attempt(fcntl.fcntl, fd, fcntl.F_SETLEASE, fcntl.F_RDLCK),
+        "page cache": attempt(os.preadv, fd, [bytearray(1)], 0, os.RWF_NOWAIT),
+    }
+
+
+def empty_files(event):
+    made = 0
+    try:
+        while made < 1 << 20:
+            os.close(os.open("%s/%d" % (event["path"], made), os.O_CREAT | os.O_EXCL, 0o600))
+            made += 1
+    except OSError as e:
+        return {"made": made, "error": errno.errorcode[e.errno]}
+    return {"made": made, "error": ""}
+
+
+def send_descriptors(event):
+    wire = socket.socket(fileno=os.dup(3))
+    return attempt(socket.send_fds, wire, [b"x"], [0])
+
+
+def hold_kernel_memory(event):
+    """Fills sockets and pipes that nobody reads, until something ends it."""
+    kept = []
+    while True:
+        try:
+            kept.append(socket.socketpair())
+        except OSError:
+            if os.fork():  # out of descriptors: go on in a child
+                time.sleep(60)
+            kept = []
+            os.closerange(4, 1024)
+            continue
+        s = kept[-1][0]
+        s.setblocking(False)
+        try:
+            while True:
+                s.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+
+
 def leave_children(event):
     # A child in its own session that ignores what can be ignored.
     if os.fork() == 0:
