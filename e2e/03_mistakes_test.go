@@ -168,6 +168,7 @@ func Test03Mistakes(t *testing.T) {
 	}
 	for _, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
+			s := s.For(t)
 			dir := filepath.Join(t.TempDir(), "f")
 			if err := os.Rename(MustWrite(t, m.files), dir); err != nil {
 				t.Fatal(err)

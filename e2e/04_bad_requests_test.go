@@ -64,6 +64,7 @@ func Test04BadRequests(t *testing.T) {
 		{"unknown member", "POST", "/api/v1/users", `{"name":"x","rolle":"admin"}`, s.Key, 422, hearth.CodeInvalid, "rolle", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			s := s.For(t)
 			var header []string
 			if c.key != "" {
 				header = []string{"Authorization", "Bearer " + c.key}
@@ -150,6 +151,7 @@ def handler(event, context):
 		{"unknown version of HTTP", "GET /fn/echo HTTP/9.9\r\nHost: x\r\n\r\n", []int{400, 505}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			s := s.For(t)
 			replies := exchange(t, s, c.request)
 			if len(replies) != 1 {
 				t.Fatalf("%d replies to what is one request: %+v", len(replies), replies)
@@ -260,6 +262,7 @@ func Test04CallerGoesAway(t *testing.T) {
 		{"js-finish", javascript(fmt.Sprintf(js, "500")), []string{"--on-disconnect", "finish"}, hearth.OutcomeOK, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			s := s.For(t)
 			s.MustDeploy(c.name, c.files, append(c.flags, "--public")...)
 			conn := mustDial(t, s)
 			if _, err := io.WriteString(conn, "POST /fn/"+c.name+" HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"); err != nil {

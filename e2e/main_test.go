@@ -176,6 +176,13 @@ type Result struct {
 	Code     int
 }
 
+// For is the same server for a subtest.
+func (s *Server) For(t *testing.T) *Server {
+	c := *s
+	c.t = t
+	return &c
+}
+
 // Run runs the command line on this server.
 func (s *Server) Run(args ...string) Result { return s.RunIn("", args...) }
 
