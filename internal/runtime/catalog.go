@@ -111,6 +111,22 @@ func (c *Catalog) Guess(code fs.FS) (Language, error) {
 		WithHint("say which with --runtime, for example --runtime %s", names[0]).WithField("runtime")
 }
 
+// GuessBy returns the one language in which the handler can be found in code,
+// nil if there is none or more than one.
+func (c *Catalog) GuessBy(code fs.FS, handler string) Language {
+	var found Language
+	for _, l := range c.languages {
+		if l.Check(code, handler) != nil {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = l
+	}
+	return found
+}
+
 func answersTo(l Language, name string) bool {
 	if name == l.Name() {
 		return true

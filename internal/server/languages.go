@@ -24,24 +24,41 @@ type languages struct{ *runtime.Catalog }
 // Choose picks the runtime and the handler of code and checks both.
 func (l languages) Choose(name, handler string, code fs.FS) (rt hearth.Runtime, fn string, err error) {
 	if name == "" {
-		guess, err := l.Guess(code)
+		lang, err := l.guess(handler, code)
 		if err != nil {
 			return rt, "", err
 		}
-		name = guess.Name()
+		name = lang.Name()
 	}
 	if rt, err = l.Get(name); err != nil {
 		return rt, "", err
 	}
 	lang := l.Language(rt)
-	if guess, e := l.Guess(code); e == nil && !lang.Owns(code) {
-		return rt, "", hearth.Errorf(hearth.CodeInvalid, "the code is %s, not %s", guess.Name(), lang.Name()).
-			WithHint("leave --runtime out, or say --runtime %s", guess.Name()).WithField("runtime")
-	}
 	if handler == "" {
-		if handler, err = lang.Handler(code); err != nil {
-			return rt, "", err
+		handler, err = lang.Handler(code)
+	}
+	if err == nil {
+		err = lang.Check(code, handler)
+	}
+	if err != nil && !lang.Owns(code) {
+		if guess, gerr := l.Guess(code); gerr == nil {
+			err = hearth.Errorf(hearth.CodeInvalid, "the code is %s, not %s", guess.Name(), lang.Name()).
+				WithHint("leave --runtime out, or say --runtime %s", guess.Name()).WithField("runtime")
 		}
 	}
-	return rt, handler, lang.Check(code, handler)
+	if err != nil {
+		return rt, "", err
+	}
+	return rt, handler, nil
+}
+
+// guess finds the language of code: by its files, or by the handler.
+func (l languages) guess(handler string, code fs.FS) (runtime.Language, error) {
+	lang, err := l.Guess(code)
+	if err != nil && handler != "" {
+		if by := l.GuessBy(code, handler); by != nil {
+			return by, nil
+		}
+	}
+	return lang, err
 }

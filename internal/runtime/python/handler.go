@@ -103,8 +103,21 @@ func locate(code fs.FS, module []string) (file string, isPackage bool) {
 	if hits, err := fs.Glob(code, base+".*.so"); err == nil && len(hits) > 0 {
 		return "", true
 	}
-	info, err := fs.Stat(code, base)
-	return "", err == nil && info.IsDir()
+	return "", holdsPython(code, base)
+}
+
+// holdsPython reports whether dir is a folder with something to import in it,
+// at any depth.
+func holdsPython(code fs.FS, dir string) bool {
+	found := false
+	_ = fs.WalkDir(code, dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && (strings.HasSuffix(name, ".py") || strings.HasSuffix(name, ".pyc") || strings.HasSuffix(name, ".so")) {
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return found
 }
 
 // checkFunction fails if file certainly doesn't define name.
