@@ -1,6 +1,9 @@
 package native
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // Config of a Driver. The zero value of a field means its default.
 type Config struct {
@@ -27,6 +30,10 @@ type Config struct {
 	// their zygote. Default 1000.
 	ZygoteCells int
 
+	// ZygoteAge is how long sandboxes are forked from one zygote, for the same
+	// reason. Default 1 h.
+	ZygoteAge time.Duration
+
 	// NetworkPool is how many network namespaces wait, ready made. Default 8.
 	NetworkPool int
 
@@ -45,10 +52,11 @@ func (c Config) withDefaults() Config {
 	fill(&c.Sandboxes, 4096)
 	fill(&c.ZygoteCells, 1000)
 	fill(&c.NetworkPool, 8)
+	fill(&c.ZygoteAge, time.Hour)
 	return c
 }
 
-func fill(v *int, d int) {
+func fill[T int | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}

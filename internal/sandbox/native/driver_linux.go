@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"hearth"
 	"hearth/internal/sandbox"
@@ -34,6 +36,9 @@ type Driver struct {
 	lines  map[string]*lineage // by runtime
 	closed bool
 
+	patience time.Duration // for a zygote's answer
+	probes   atomic.Int64  // counts, so that each has groups of its own
+
 	life   context.Context // of what goes on behind the scenes; stop ends it
 	stop   context.CancelFunc
 	births sync.WaitGroup // zygotes, from start to removal
@@ -49,6 +54,9 @@ type kit struct {
 	mounts *mountWorker
 	filter *os.File // the seccomp filter, in sealed memory
 }
+
+// zygotePatience is how long a zygote may take to fork.
+const zygotePatience = 15 * time.Second
 
 // destroyers is how many sandboxes are taken apart at once.
 const destroyers = 4
@@ -67,7 +75,7 @@ func New(c Config) (*Driver, error) {
 	}
 	life, stop := context.WithCancel(context.Background())
 	return &Driver{
-		life: life, stop: stop,
+		life: life, stop: stop, patience: zygotePatience,
 		cfg: c, log: c.Logger, slots: newSlots(c),
 		destroying: make(chan struct{}, destroyers),
 		cells:      map[string]*cell{}, lines: map[string]*lineage{},

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"hearth/internal/sandbox"
 )
@@ -76,4 +77,56 @@ func KillZygotes(d *Driver) error {
 		<-z.dead
 	}
 	return nil
+}
+
+// SetPatience sets how long zygotes that are started from now on may take to
+// answer.
+func SetPatience(d *Driver, p time.Duration) { d.patience = p }
+
+// AwaitBirth waits until a zygote is being started.
+func AwaitBirth(d *Driver) {
+	for d.birth() == nil {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (d *Driver) birth() *birth {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.lines {
+		if l.birth != nil {
+			return l.birth
+		}
+	}
+	return nil
+}
+
+// SetClosed makes a driver look closed, as it does to a zygote that gets ready
+// just after Close has looked for those that it has to end.
+func SetClosed(d *Driver, closed bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = closed
+}
+
+// AwaitSpawns waits until n sandboxes have been asked for that no zygote has
+// made.
+func AwaitSpawns(d *Driver, n int) {
+	for d.asked() < n {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (d *Driver) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, l := range d.lines {
+		for z := range l.all {
+			z.mu.Lock()
+			n += len(z.pending)
+			z.mu.Unlock()
+		}
+	}
+	return n
 }

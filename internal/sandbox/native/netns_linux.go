@@ -7,8 +7,11 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hearth"
 )
 
 // netnsPool makes empty network namespaces ahead of need: making one costs
@@ -29,13 +32,18 @@ func newNetnsPool(size int) *netnsPool {
 	return p
 }
 
-// fill keeps the pool full. It ends when the pool is closed, and when a
-// namespace can't be made: take then meets the error itself.
+// fill keeps the pool full until it is closed. Where namespaces can't be made it
+// tries again later; take meets the error itself meanwhile.
 func (p *netnsPool) fill() {
 	for {
 		ns, err := newNetns()
 		if err != nil {
-			return
+			select {
+			case <-time.After(refillPause):
+				continue
+			case <-p.stop:
+				return
+			}
 		}
 		select {
 		case p.ready <- ns:
@@ -76,6 +84,9 @@ func (p *netnsPool) close() {
 	}
 }
 
+// refillPause lets what is exhausted recover.
+const refillPause = time.Second
+
 // newNetns makes a network namespace.
 func newNetns() (*os.File, error) {
 	var ns *os.File
@@ -83,6 +94,9 @@ func newNetns() (*os.File, error) {
 	onSpareThread(func() {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			err = fmt.Errorf("make network namespace: %w", err)
+			if errors.Is(err, unix.ENOSPC) {
+				err = hearth.Errorf(hearth.CodeUnavailable, "%w", err).WithHint("this host allows no more of them: see sysctl user.max_net_namespaces")
+			}
 			return
 		}
 		ns, err = os.Open("/proc/thread-self/ns/net")

@@ -41,7 +41,7 @@ func (d *Driver) Probe(ctx context.Context) (sandbox.Capabilities, error) {
 	if err := tryKernel(d.cfg.Dir, around); err != nil {
 		return sandbox.Capabilities{}, err
 	}
-	groups, err := openCgroups(fmt.Sprintf("%s-probe-%d", d.cfg.Instance, os.Getpid()))
+	groups, err := openCgroups(fmt.Sprintf("%s-probe-%d-%d", d.cfg.Instance, os.Getpid(), d.probes.Add(1)))
 	if err != nil {
 		return sandbox.Capabilities{}, fmt.Errorf("probe: %w", err)
 	}

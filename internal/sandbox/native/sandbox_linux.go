@@ -78,7 +78,11 @@ func (s *cell) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.undo(func() { s.d.slots.put(slot) })
+	s.undo(func() {
+		if s.mayReuse() {
+			s.d.slots.put(slot)
+		}
+	})
 	if s.group, err = s.k.groups.create(s.id, s.spec.Limits); err != nil {
 		return err
 	}
@@ -98,6 +102,10 @@ func (s *cell) begin(ctx context.Context) error {
 	}
 	return nil
 }
+
+// mayReuse reports whether nothing runs under the sandbox's user id. What can't be
+// killed keeps it, and its note, for the next server.
+func (s *cell) mayReuse() bool { return s.proc == nil || s.isDead() }
 
 func (s *cell) undo(f func()) { s.release = append(s.release, f) }
 
@@ -225,7 +233,11 @@ func (s *cell) adopt() error {
 	if err := s.d.notePID(s.id, s.proc.pid); err != nil {
 		return err
 	}
-	s.undo(func() { s.d.dropPID(s.id) })
+	s.undo(func() {
+		if s.mayReuse() {
+			s.d.dropPID(s.id)
+		}
+	})
 	if err := s.group.join(s.proc.pid); err != nil {
 		return fmt.Errorf("join cgroup: %w", err)
 	}

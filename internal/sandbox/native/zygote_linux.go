@@ -29,14 +29,19 @@ type zygote struct {
 	group *cgroup
 	said  tail // its own output
 	forks int  // counted by its lineage
+	born  time.Time
+
+	patience time.Duration // to wait for an answer before it is taken to hang
 
 	wmu sync.Mutex // held for a write to conn
 
 	mu      sync.Mutex
 	pending map[string]chan spawnReply        // asked for, not answered
 	alive   map[string]chan<- unix.WaitStatus // answered, not exited
+	late    map[string]*time.Timer            // asked for, not answered, wanted or not
 	users   int                               // callers between zygote and release
 	retired bool                              // ends with its last cell
+	silent  bool                              // says nothing more
 
 	isReady chan struct{}
 	dead    chan struct{} // closed when the process was reaped
@@ -66,7 +71,8 @@ func startZygote(ctx context.Context, d *Driver, k *kit, id string, rt hearth.Ru
 	defer cancel()
 	z := &zygote{
 		id: id, log: d.log.With("zygote", id),
-		pending: map[string]chan spawnReply{}, alive: map[string]chan<- unix.WaitStatus{},
+		pending: map[string]chan spawnReply{}, alive: map[string]chan<- unix.WaitStatus{}, late: map[string]*time.Timer{},
+		born: time.Now(), patience: d.patience,
 		isReady: make(chan struct{}), dead: make(chan struct{}),
 	}
 	defer func() {
@@ -232,6 +238,10 @@ func (z *zygote) handle(p packet, fds []int) {
 	case p.Op == "spawned" && len(fds) == 1:
 		z.spawned(p, fds[0])
 		return
+	case p.Op == "spawned":
+		// Lost on the way because this process has too many open. Nobody holds
+		// the sandbox now: it ends with its wire.
+		z.answer(p.ID, spawnReply{err: errors.New("the descriptor of the process didn't arrive: too many open files")})
 	case p.Op == "failed":
 		z.answer(p.ID, spawnReply{err: errors.New(p.Error)})
 	case p.Op == "exited":
@@ -261,12 +271,30 @@ func (z *zygote) spawned(p packet, pidfd int) {
 func (z *zygote) answer(id string, r spawnReply) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.onTime(id)
 	ch, ok := z.pending[id]
 	if ok {
 		delete(z.pending, id)
 		ch <- r
 	}
 	return ok
+}
+
+// expect kills the zygote if it doesn't answer in time, so that the next caller
+// gets another one. z.mu is held.
+func (z *zygote) expect(id string) {
+	z.late[id] = time.AfterFunc(z.patience, func() {
+		z.log.Error("a zygote doesn't answer and is killed", "after", z.patience)
+		_ = z.proc.Kill()
+	})
+}
+
+// onTime takes back what expect threatened. z.mu is held.
+func (z *zygote) onTime(id string) {
+	if t := z.late[id]; t != nil {
+		t.Stop()
+		delete(z.late, id)
+	}
 }
 
 func (z *zygote) exited(p packet) {
@@ -283,7 +311,11 @@ func (z *zygote) exited(p packet) {
 func (z *zygote) orphan() {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.silent = true
 	_ = z.conn.Close()
+	for id := range z.late {
+		z.onTime(id)
+	}
 	for id, ch := range z.pending {
 		ch <- spawnReply{err: errZygoteDied}
 		delete(z.pending, id)
@@ -324,12 +356,18 @@ func (z *zygote) spawn(ctx context.Context, id string, spec cellSpec, wire, stdo
 	}
 	reply := make(chan spawnReply, 1)
 	z.mu.Lock()
+	if z.silent {
+		z.mu.Unlock()
+		return nil, errZygoteDied
+	}
 	z.pending[id] = reply
+	z.expect(id)
 	z.mu.Unlock()
 	rights := unix.UnixRights(int(wire.Fd()), int(stdout.Fd()), int(stderr.Fd()), int(netns.Fd()))
 	if err := z.send(b, rights); err != nil {
 		z.forget(id)
-		return nil, fmt.Errorf("ask zygote: %w", err)
+		z.giveUp()
+		return nil, fmt.Errorf("ask zygote: %w", errors.Join(errZygoteDied, err))
 	}
 	select {
 	case r := <-reply:
@@ -388,13 +426,24 @@ func (z *zygote) endIfIdle() {
 	}
 }
 
-func (z *zygote) isDead() bool {
-	select {
-	case <-z.dead:
-		return true
-	default:
-		return false
-	}
+// giveUp has nobody ask it any more.
+func (z *zygote) giveUp() {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.silent = true
+}
+
+// canFork reports whether it makes sense to ask it.
+func (z *zygote) canFork() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return !z.silent
+}
+
+func (z *zygote) isRetired() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.retired
 }
 
 // end stops the zygote now and removes its traces. Its cells live on.
@@ -472,10 +521,10 @@ func (d *Driver) nextZygote(rt hearth.Runtime) (*zygote, *birth, error) {
 		l = &lineage{rt: rt, all: map[*zygote]bool{}}
 		d.lines[key] = l
 	}
-	if l.now != nil && l.now.isDead() {
+	if l.now != nil && !l.now.canFork() {
 		l.now = nil
 	}
-	if (l.now == nil || l.now.forks >= d.cfg.ZygoteCells) && l.birth == nil {
+	if (l.now == nil || d.isOld(l.now)) && l.birth == nil {
 		l.count++
 		l.birth = &birth{id: fmt.Sprintf("zygote-%s-%d-%d", rt.Name, os.Getpid(), l.count), done: make(chan struct{})}
 		d.births.Add(1)
@@ -489,11 +538,24 @@ func (d *Driver) nextZygote(rt hearth.Runtime) (*zygote, *birth, error) {
 	return l.now, nil, nil
 }
 
+// isOld reports whether too much has been forked from z, or for too long.
+func (d *Driver) isOld(z *zygote) bool {
+	return z.forks >= d.cfg.ZygoteCells || time.Since(z.born) >= d.cfg.ZygoteAge
+}
+
 // bear starts the next zygote of l and lets it take over.
 func (d *Driver) bear(k *kit, l *lineage, b *birth) {
 	defer d.births.Done()
 	z, err := startZygote(d.life, d, k, b.id, l.rt)
 	d.mu.Lock()
+	if err == nil && d.closed {
+		// Nobody would end it: Close may have looked already.
+		d.mu.Unlock()
+		z.end()
+		d.dropPID(z.id)
+		d.mu.Lock()
+		err = errClosed
+	}
 	l.birth = nil
 	b.err = err
 	old := l.now
@@ -518,7 +580,7 @@ func (d *Driver) bury(l *lineage, z *zygote) {
 	defer d.births.Done()
 	<-z.dead
 	d.mu.Lock()
-	expected := d.closed || l.now != z
+	expected := d.closed || z.isRetired()
 	delete(l.all, z)
 	d.mu.Unlock()
 	if !expected {
