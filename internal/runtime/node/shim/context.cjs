@@ -16,7 +16,8 @@ class Context {
     this.functionVersion = String(load.version);
     this.memoryLimitInMB = String(load.memory);
     this.awsRequestId = head.id;
-    this.invokedFunctionArn = `hearth:${load.function}:${load.version}`;
+    // In the form of AWS, as handlers split it.
+    this.invokedFunctionArn = `arn:hearth:lambda:local:000000000000:function:${load.function}:${load.version}`;
     this.logGroupName = `/hearth/${load.function}`;
     this.logStreamName = String(load.version);
     this.callbackWaitsForEmptyEventLoop = true;

@@ -205,7 +205,7 @@ class PlainEvents(ShimTest):
     def test_the_context(self):
         f = self.function("def handler(e, c): return [c.function_name, c.function_version, c.memory_limit_in_mb, c.aws_request_id, c.invoked_function_arn, c.identity, c.client_context, c.get_remaining_time_in_millis(), c.deadline_ms > 0, c.trace]")
         got = f.invoke(request_id="01ID", left_ms=5000).json()
-        self.assertEqual(got[:7], ["hello", "3", "128", "01ID", "hearth:hello:3", None, None])
+        self.assertEqual(got[:7], ["hello", "3", "128", "01ID", "arn:hearth:lambda:local:000000000000:function:hello:3", None, None])
         self.assertTrue(0 < got[7] <= 5000)
 
     def test_an_overrun_leaves_no_negative_time(self):

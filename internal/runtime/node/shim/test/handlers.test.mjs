@@ -159,7 +159,7 @@ test('the context tells of the function and the call', async (t) => {
   delete got.left;
   delete got.deadlineMs;
   assert.deepEqual(got, {
-    functionName: 'tester', functionVersion: '7', memoryLimitInMB: '128', awsRequestId: 'call-1', invokedFunctionArn: 'hearth:tester:7',
+    functionName: 'tester', functionVersion: '7', memoryLimitInMB: '128', awsRequestId: 'call-1', invokedFunctionArn: 'arn:hearth:lambda:local:000000000000:function:tester:7',
     logGroupName: '/hearth/tester', logStreamName: '7', callbackWaitsForEmptyEventLoop: true, trace: '00-aa-bb-01', aborted: false, functions: true,
   });
 });
