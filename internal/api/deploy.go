@@ -89,7 +89,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request) (cfg rest.Deplo
 	}
 	for {
 		part, err := mr.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // wrapped, the body was cut off
 			break
 		}
 		if err != nil {

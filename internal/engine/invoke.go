@@ -324,7 +324,7 @@ func (c *call) answersCancel(reason string) bool {
 	if errors.As(err, &said) {
 		return said.Kind != wire.ErrorExit
 	}
-	return err == nil || errors.Is(err, io.EOF)
+	return err == nil || err == io.EOF //nolint:errorlint // wrapped, it is the end of the wire
 }
 
 // background runs f as part of the call: Stop waits for it. The call must still

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -78,7 +77,7 @@ func (s *stream) fetch() error {
 		s.buf = p
 		s.c.inv.ReplyBytes += int64(len(p))
 		return nil
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: //nolint:errorlint // wrapped, it is the end of the wire and not of the stream
 		s.finished()
 	case s.reading.Err() != nil && s.ctx.Err() == nil:
 		return io.ErrClosedPipe // Close takes it from here

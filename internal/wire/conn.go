@@ -454,7 +454,7 @@ func readHead(r *bufio.Reader, n int) (head []byte, free func(), err error) {
 		return head, func() {}, err
 	}
 	head, err = r.Peek(n)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // bufio returns it bare
 		err = io.ErrUnexpectedEOF
 	}
 	return head, func() { _, _ = r.Discard(n) }, err
