@@ -69,6 +69,12 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 	defer r.Body.Close()
 	tail := &lastByte{w: a.Out}
 	if _, err := io.Copy(tail, r.Body); err != nil {
+		if tail.err != nil {
+			return hearth.Errorf(hearth.CodePlatform, "the reply can't be written: %w", tail.err)
+		}
+		if ctx.Err() != nil {
+			return hearth.Errorf(hearth.CodeCancelled, "the call was given up: %w", ctx.Err())
+		}
 		var e *hearth.Error
 		if errors.As(err, &e) {
 			return e
@@ -121,15 +127,18 @@ func (a *App) explain(ctx context.Context, cl *client.Client, id string, start h
 		" · import "+millis(ph.Import)+" · handler "+millis(ph.Handler)+" · reply "+millis(ph.Reply)))
 }
 
-// lastByte remembers the last byte that went through.
+// lastByte remembers the last byte that went through, and what w failed with.
 type lastByte struct {
 	w    io.Writer
 	last byte
+	err  error
 }
 
 func (l *lastByte) Write(p []byte) (int, error) {
 	if len(p) > 0 {
 		l.last = p[len(p)-1]
 	}
-	return l.w.Write(p)
+	n, err := l.w.Write(p)
+	l.err = err
+	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -147,7 +148,7 @@ func quantile(sorted []time.Duration, q float64) hearth.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}
-	return hearth.Duration(sorted[min(len(sorted)-1, int(q*float64(len(sorted))))])
+	return hearth.Duration(sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)])
 }
 
 func (a *App) printLoad(r loadResult) error {

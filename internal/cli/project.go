@@ -204,6 +204,9 @@ func decodeField(file string, value *yaml.Node, field reflect.Value, name string
 		return decodeFields(file, value, c.Elem(), map[string]bool{})
 	}
 	err := value.Decode(field.Addr().Interface())
+	if err == nil && field.Type() == reflect.TypeFor[int]() && value.ShortTag() == "!!float" {
+		err = errors.New("the library would cut it to a whole number")
+	}
 	var own *hearth.Error
 	switch {
 	case err == nil:
