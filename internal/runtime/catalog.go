@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"hearth"
 )
@@ -17,19 +18,33 @@ type Catalog struct {
 	notes     map[string]string // by language
 }
 
-// Detect asks each language for its interpreters on this host. The shims are
+// Detect asks all languages at the same time for its interpreters on this host. The shims are
 // written below shimRoot, where they must stay while the runtimes are used. A
 // language without an interpreter is no error; [Catalog.Notes] says so.
 func Detect(ctx context.Context, shimRoot string, langs ...Language) (*Catalog, error) {
 	c := &Catalog{languages: append([]Language{}, langs...), notes: map[string]string{}}
-	for _, l := range langs {
-		found, note, err := l.Detect(ctx, shimRoot)
-		if err != nil {
-			return nil, fmt.Errorf("look for %s: %w", l.Name(), err)
+	type answer struct {
+		found []hearth.Runtime
+		note  string
+		err   error
+	}
+	answers := make([]answer, len(langs))
+	var wg sync.WaitGroup
+	for i, l := range langs {
+		wg.Go(func() {
+			a := &answers[i]
+			a.found, a.note, a.err = l.Detect(ctx, shimRoot)
+		})
+	}
+	wg.Wait()
+	for i, a := range answers {
+		name := langs[i].Name()
+		if a.err != nil {
+			return nil, fmt.Errorf("look for %s: %w", name, a.err)
 		}
-		c.runtimes = append(c.runtimes, found...)
-		if note != "" {
-			c.notes[l.Name()] = note
+		c.runtimes = append(c.runtimes, a.found...)
+		if a.note != "" {
+			c.notes[name] = a.note
 		}
 	}
 	return c, nil

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"hearth"
@@ -130,17 +132,24 @@ func (i interpreter) files() ([]string, error) {
 func interpreters(ctx context.Context) (usable, old []interpreter) {
 	seen := map[string]bool{}
 	majors := map[int]bool{}
-	var all []interpreter
+	var real []string
 	for _, p := range candidates() {
-		real, err := filepath.EvalSymlinks(p)
-		if err != nil || seen[real] {
-			continue
-		}
-		seen[real] = true
-		if i, err := ask(ctx, real); err == nil {
-			all = append(all, i)
+		if path, err := filepath.EvalSymlinks(p); err == nil && !seen[path] {
+			seen[path] = true
+			real = append(real, path)
 		}
 	}
+	all := make([]interpreter, len(real)) // the zero value where there is no answer
+	var wg sync.WaitGroup
+	for n, path := range real {
+		wg.Go(func() {
+			if i, err := ask(ctx, path); err == nil {
+				all[n] = i
+			}
+		})
+	}
+	wg.Wait()
+	all = slices.DeleteFunc(all, func(i interpreter) bool { return i.path == "" })
 	sort.SliceStable(all, func(a, b int) bool { return all[a].major > all[b].major })
 	for _, i := range all {
 		switch {

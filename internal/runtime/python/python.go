@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"hearth"
@@ -72,35 +74,82 @@ func (l language) Detect(ctx context.Context, dir string) ([]hearth.Runtime, str
 
 var nameRE = regexp.MustCompile(`^python3(\.\d+)?$`)
 
-// interpreters asks every candidate once and keeps the first of each minor
-// version, so that the distribution's wins; newest first.
+// interpreters asks every candidate once, all at the same time, and keeps the
+// first of each minor version, so that the distribution's wins; newest first.
 func (l language) interpreters(ctx context.Context) []interpreter {
+	candidates := l.candidates()
+	answers := make([]interpreter, len(candidates)) // the zero value where there is none
+	var wg sync.WaitGroup
+	for n, path := range candidates {
+		wg.Go(func() {
+			if i, err := ask(ctx, path); err == nil {
+				answers[n] = i
+			}
+		})
+	}
+	wg.Wait()
 	var out []interpreter
-	asked := map[string]bool{}
 	have := map[int]bool{}
+	for _, i := range answers {
+		if i.Version[0] != 3 || i.Version[1] < 9 || have[i.Version[1]] {
+			continue
+		}
+		have[i.Version[1]] = true
+		out = append(out, i)
+	}
+	sort.Slice(out, func(a, b int) bool { return out[a].Version[1] > out[b].Version[1] })
+	return out
+}
+
+// candidates lists what may be an interpreter, each program once, in the order
+// of the folders.
+func (l language) candidates() []string {
+	var out []string
+	seen := map[string]bool{}
 	for _, dir := range l.folders {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			continue
 		}
 		for _, e := range entries {
-			path := filepath.Join(dir, e.Name())
+			path, err := behind(dir, e.Name())
+			if !nameRE.MatchString(e.Name()) || err != nil {
+				continue
+			}
 			real, err := filepath.EvalSymlinks(path)
 			key := real + "\x00" + shimName(real, e.Name())
-			if !nameRE.MatchString(e.Name()) || err != nil || asked[key] || have[minorIn(e.Name())] {
+			if err != nil || seen[key] {
 				continue
 			}
-			asked[key] = true
-			i, err := ask(ctx, path)
-			if err != nil || i.Version[0] != 3 || i.Version[1] < 9 || have[i.Version[1]] {
-				continue
-			}
-			have[i.Version[1]] = true
-			out = append(out, i)
+			seen[key] = true
+			out = append(out, path)
 		}
 	}
-	sort.Slice(out, func(a, b int) bool { return out[a].Version[1] > out[b].Version[1] })
 	return out
+}
+
+var errNotChosen = errors.New("stands for no interpreter that was chosen")
+
+// behind returns the program that a name stands for. That is mostly the file
+// itself, but pyenv has a script for each name, which takes ten times as long as
+// the interpreter to say that it stands for none: the versions that were chosen
+// are in a file.
+func behind(dir, name string) (string, error) {
+	path, root := filepath.Join(dir, name), filepath.Dir(dir)
+	if filepath.Base(dir) != "shims" {
+		return path, nil
+	}
+	chosen, err := os.ReadFile(filepath.Join(root, "version"))
+	if err != nil {
+		return path, nil // another manager's
+	}
+	for _, version := range strings.Fields(string(chosen)) {
+		real := filepath.Join(root, "versions", version, "bin", name)
+		if _, err := os.Stat(real); err == nil {
+			return real, nil
+		}
+	}
+	return "", errNotChosen
 }
 
 // minorIn returns the 11 of "python3.11", 0 for "python3".
