@@ -156,7 +156,7 @@ func (a *App) printError(err error) {
 		p.json(map[string]any{"error": e})
 		return
 	}
-	message, trace := text(e), strings.TrimRight(e.Trace, "\n")
+	message, trace := harmless(text(e)), strings.TrimRight(harmless(e.Trace), "\n")
 	if line, rest, more := strings.Cut(message, "\n"); more && strings.Contains(trace, rest) {
 		message = line // the trace says the rest
 	}
@@ -165,6 +165,6 @@ func (a *App) printError(err error) {
 		p.printf("%s\n", p.dim(trace))
 	}
 	if e.Hint != "" {
-		p.printf("%s %s\n", p.bold("next: "), e.Hint)
+		p.printf("%s %s\n", p.bold("next: "), harmless(e.Hint))
 	}
 }

@@ -68,6 +68,11 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 	}
 	defer r.Body.Close()
 	tail := &lastByte{w: a.Out}
+	if isTerminal(a.Out) { // a file or a pipe gets every byte
+		h := &harmlessWriter{w: a.Out}
+		defer h.Close()
+		tail.w = h
+	}
 	if _, err := io.Copy(tail, r.Body); err != nil {
 		if tail.err != nil {
 			return hearth.Errorf(hearth.CodePlatform, "the reply can't be written: %w", tail.err)
@@ -113,7 +118,7 @@ func (a *App) explain(ctx context.Context, cl *client.Client, id string, start h
 	lines, err := cl.Logs(ctx, client.LogsQuery{Invocation: id}, client.Page{Limit: 1000})
 	if err == nil {
 		for _, l := range lines.Items {
-			p.printf("%s\n", p.dim("log     "+l.Text))
+			p.printf("%s\n", p.dim("log     "+harmless(l.Text)))
 		}
 	}
 	inv, err := cl.Invocation(ctx, id)

@@ -89,7 +89,7 @@ func printLine(p *printer, l hearth.LogLine, named bool) {
 		p.json(l)
 		return
 	}
-	text := l.Text
+	text := harmless(l.Text)
 	switch {
 	case l.Stream == "platform":
 		text = p.amber(text)
@@ -193,9 +193,9 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 		p.printf("  %-8s %9s %s\n", ph.name, millis(ph.d), p.green(bar(ph.d.Std(), i.Duration.Std(), 40)))
 	}
 	if i.Error != nil {
-		p.printf("%s %s: %s\n", p.red("error"), first(i.Error.Type, string(i.Error.Code)), i.Error.Message)
+		p.printf("%s %s: %s\n", p.red("error"), harmless(first(i.Error.Type, string(i.Error.Code))), harmless(i.Error.Message))
 		if i.Error.Trace != "" {
-			p.printf("%s\n", p.dim(i.Error.Trace))
+			p.printf("%s\n", p.dim(harmless(i.Error.Trace)))
 		}
 	}
 	lines, err := client.Collect(func(pg client.Page) (rest.List[hearth.LogLine], error) {

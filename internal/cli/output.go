@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
@@ -51,6 +53,62 @@ func isTerminal(w io.Writer) bool {
 }
 
 func (p *printer) printf(format string, args ...any) { fmt.Fprintf(p.w, format, args...) }
+
+// harmless shows what a function wrote without letting it speak to the
+// terminal: control characters, with which it could rewrite lines above, set
+// the clipboard or type commands, and those that turn the direction of
+// writing, are shown as escapes. Line breaks and tabs stay.
+func harmless(s string) string {
+	if strings.IndexFunc(s, speaks) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case !speaks(r):
+			b.WriteRune(r)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// harmlessWriter passes on what harmless makes of what it gets.
+type harmlessWriter struct {
+	w    io.Writer
+	rest []byte // of a character that isn't whole yet
+}
+
+func (h *harmlessWriter) Write(p []byte) (int, error) {
+	h.rest = append(h.rest, p...)
+	whole := len(h.rest)
+	for n := 1; n < utf8.UTFMax && n <= len(h.rest); n++ {
+		if start := len(h.rest) - n; utf8.RuneStart(h.rest[start]) {
+			if !utf8.FullRune(h.rest[start:]) {
+				whole = start
+			}
+			break
+		}
+	}
+	_, err := io.WriteString(h.w, harmless(string(h.rest[:whole])))
+	h.rest = append(h.rest[:0], h.rest[whole:]...)
+	return len(p), err
+}
+
+// Close writes what never became a whole character.
+func (h *harmlessWriter) Close() error {
+	_, err := io.WriteString(h.w, harmless(string(h.rest)))
+	return err
+}
+
+func speaks(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+}
 
 func (p *printer) json(v any) {
 	e := json.NewEncoder(p.w)

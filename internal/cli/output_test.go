@@ -109,3 +109,38 @@ func TestScheme(t *testing.T) {
 		}
 	}
 }
+
+// What a function prints must not speak to the terminal of who reads it.
+func TestFunctionsDontSpeakToTheTerminal(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain, Zoë, 日本語 \t tab\nline": "plain, Zoë, 日本語 \t tab\nline",
+		"\x1b[2J\x1b]52;c;cm0=\a":      `\x1b[2J\x1b]52;c;cm0=\x07`,
+		"gone\rback\b":                 `gone\x0dback\x08`,
+		"\u009b31m\x7f":                `\u009b31m\x7f`,
+		"\u202egnp.exe\u2066":          `\u202egnp.exe\u2066`,
+		"\xff\x1b\xc3":                 `\xff\x1b\xc3`,
+		"\ufffd\x00":                   "\ufffd" + `\x00`,
+	} {
+		if got := harmless(in); got != want {
+			t.Errorf("harmless(%q) = %q, want %q", in, got, want)
+		}
+		var b strings.Builder
+		w := &harmlessWriter{w: &b}
+		for i := range len(in) { // byte by byte
+			if n, err := w.Write([]byte{in[i]}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if err := w.Close(); err != nil || b.String() != want {
+			t.Errorf("written byte by byte, %q became %q, want %q (%v)", in, b.String(), want, err)
+		}
+	}
+	var b strings.Builder
+	evil := "\x1b[A\x1b[2Kadmin key revoked"
+	printLine(&printer{w: &b, form: formatTable, color: true}, hearth.LogLine{Text: evil, Level: "ERROR", Function: "f"}, true)
+	a := &App{Err: &b, Env: func(string) string { return "" }}
+	a.printError(&hearth.Error{Code: hearth.CodeFunctionError, Message: evil, Trace: "line\n" + evil, Hint: evil})
+	if strings.Contains(b.String(), "\x1b[A") || strings.Contains(b.String(), "\x1b[2K") {
+		t.Errorf("it says %q", b.String())
+	}
+}
