@@ -184,14 +184,18 @@ func setReplyHeaders(w http.ResponseWriter, r *http.Request, reply *engine.Reply
 	for _, name := range slices.Sorted(maps.Keys(from)) {
 		switch {
 		case name == "Content-Length", name == "Service-Worker-Allowed", name == "Clear-Site-Data",
-			strings.HasPrefix(name, "X-Hearth-"):
+			strings.HasPrefix(name, "X-Hearth-"),
+			strings.HasPrefix(name, http.TrailerPrefix): // net/http would send what follows as a trailer, whatever it is
 		case cors && strings.HasPrefix(name, "Access-Control-"):
 		case name == "Vary":
 			h[name] = append(h[name], from[name]...)
 		case name == "Set-Cookie":
 			h[name] = slices.DeleteFunc(from[name], func(c string) bool {
 				n, _, _ := strings.Cut(c, "=")
-				return strings.TrimSpace(n) == sessionCookie
+				n = strings.TrimSpace(n)
+				// Browsers send a cookie without a name as its value alone,
+				// which may look like another cookie.
+				return n == sessionCookie || n == ""
 			})
 		default:
 			h[name] = from[name]

@@ -130,7 +130,7 @@ func TestOutcomesHaveTheirStatus(t *testing.T) {
 func TestFunctionsCannotSpeakForThePlatform(t *testing.T) {
 	e := servertest.Start(t)
 	e.Deploy("f", rest.DeployConfig{Public: public})
-	a := e.Do("POST", "/fn/f/", `{"echo":1,"headers":{"X-Hearth-Version":["99"],"x-hearth-start":["fast"],"Set-Cookie":["hearth_session=x","a=b"],
+	a := e.Do("POST", "/fn/f/", `{"echo":1,"headers":{"X-Hearth-Version":["99"],"x-hearth-start":["fast"],"Set-Cookie":["hearth_session=x","=hearth_session=x","a=b"],
 		"Connection":["x-private"],"X-Private":["1"],"Transfer-Encoding":["chunked"],"Service-Worker-Allowed":["/"],"Content-Length":["999"],"X-Own":["1","2"]}}`)
 	if a.StatusCode != 200 || a.Text != "1" {
 		t.Fatalf("got %s %q", a.Status, a.Text)
@@ -144,6 +144,27 @@ func TestFunctionsCannotSpeakForThePlatform(t *testing.T) {
 	}
 	if len(h.Values("X-Own")) != 2 {
 		t.Errorf("its own headers: %v", h)
+	}
+}
+
+func TestStreamsHaveNoTrailersOfTheirOwn(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("f", rest.DeployConfig{Public: public})
+	req, err := http.NewRequestWithContext(t.Context(), "POST", e.URL()+"/fn/f/", strings.NewReader(
+		`{"stream":2,"size":4,"every":"1ms","headers":{"Trailer:X-Hearth-Version":["99"],"Trailer:X-Other":["1"],"X-Own":["1"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	if len(resp.Trailer) > 0 || resp.Header.Get("X-Own") != "1" {
+		t.Errorf("trailers %v of headers %v", resp.Trailer, resp.Header)
 	}
 }
 
