@@ -212,7 +212,9 @@ func TestCallsThatDoNotEndAreCutOff(t *testing.T) {
 	if err := e.Wait(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	// The last bytes have 5 s besides, which a connection that was never used
+	// takes up: http.Server can't tell it from one whose request is on its way.
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }
