@@ -654,3 +654,25 @@ func TestGoneGroupsAreNoError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Version 1 counts the buffers of TCP apart: without a limit of their own, a
+// sandbox with a way out could fill the host's.
+func TestBuffersOfTCPAreLimited(t *testing.T) {
+	c := mustGroups(t)
+	h, ok := c.hierarchy.(*v1)
+	if !ok {
+		t.Skip("version 2 counts them as memory")
+	}
+	g, err := c.create("tcp", testLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.remove()
+	got := words(filepath.Join(h.parents["memory"].dir, "tcp", "memory.kmem.tcp.limit_in_bytes"))
+	if len(got) == 0 {
+		t.Skip("this kernel doesn't count them")
+	}
+	if want := fmt.Sprint(int64(testLimits.MemoryMiB) << 20); got[0] != want {
+		t.Errorf("the limit is %s, want %s", got[0], want)
+	}
+}

@@ -188,6 +188,10 @@ func setMemoryV1(dir string, limit int64) error {
 			return err
 		}
 	}
+	// Buffers of TCP are counted apart here. A kernel may leave them out.
+	if err := put(dir, "memory.kmem.tcp.limit_in_bytes", v); err != nil && !gone(err) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
 	return put(dir, "memory.swappiness", "0")
 }
 
