@@ -142,7 +142,8 @@ INIT
 }
 # The name changes with the recipe, so that a changed one is built anew.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hearth/guest-$(declare -f modules build | sha256sum | cut -c1-12)
-[ -d "$cache" ] || build
+mkdir -p "$(dirname "$cache")"
+( flock 9; [ -d "$cache" ] || build ) 9> "$cache.lock"
 
 mkdir "$work/payload"
 cp -a "$payload/." "$work/payload/"
