@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -158,5 +159,24 @@ func TestMemoryOfTheKernelCounts(t *testing.T) {
 		if most := int64(hearth.DefaultLimits().MemoryMiB) << 20; e.Usage.MemoryPeak > most {
 			t.Errorf("it held %d MiB", e.Usage.MemoryPeak>>20)
 		}
+	})
+}
+
+// A function that stops reading must not hold up who speaks to it, nor its end.
+func TestADeafSandboxIsDestroyed(t *testing.T) {
+	inEach(t, native.Config{}, func(t *testing.T, d *native.Driver, rt hearth.Runtime) {
+		f := mustServe(t, mustCreate(t, d, rt), echo.write(t, rt.Language), hearth.DefaultLimits())
+		f.mustCall(t, `1`)
+		mustPause(t, f.Sandbox)
+		said := make(chan error, 1)
+		go func() {
+			_, err := f.call(t.Context(), `"`+strings.Repeat("x", 6<<20)+`"`)
+			said <- err
+		}()
+		mustDestroy(t, f)
+		if err := <-said; err == nil {
+			t.Error("a destroyed sandbox answered")
+		}
+		mustLeaveNothing(t, d)
 	})
 }
