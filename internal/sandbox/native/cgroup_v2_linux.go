@@ -59,6 +59,11 @@ func openV2(m cgroupMount, ownPath, name string) *cgroups {
 	return &cgroups{hierarchy: noCgroups{}, memory: e, cpu: e, pids: e}
 }
 
+// allowDelegation makes systemd pass the controllers on to users' services. It
+// has to be a file: Delegate can't be set on a unit that runs.
+const allowDelegation = `sudo mkdir -p /etc/systemd/system/user@.service.d && ` +
+	`printf '[Service]\nDelegate=cpu memory pids\n' | sudo tee /etc/systemd/system/user@.service.d/hearth.conf && sudo systemctl daemon-reload`
+
 // delegated reports whether systemd gave the group to whoever runs in it.
 func delegated(dir string) bool {
 	buf := make([]byte, 8)
@@ -160,7 +165,7 @@ func (h *v2) describe(parent string) *cgroups {
 		return sandbox.Enforcement{
 			Why: "the " + ctl + " controller isn't passed on to " + parent,
 			Fix: "start it in a group of its own: " + delegateCommand + "; for " + ctl +
-				" root may have to allow it first: systemctl set-property user@$(id -u).service Delegate=\"cpu memory pids\"",
+				" root may have to allow it first, after which you sign in anew: " + allowDelegation,
 		}
 	}
 	return &cgroups{
