@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net"
 	"strings"
 	"time"
@@ -88,12 +89,8 @@ func scheme(address string) string {
 func (a *App) openCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "open", Short: "Print a link that signs a browser in to the dashboard, once", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			l, err := cl.SignInLink(cmd.Context())
+		RunE: a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+			l, err := cl.SignInLink(ctx)
 			if err != nil {
 				return err
 			}
@@ -104,19 +101,15 @@ func (a *App) openCmd() *cobra.Command {
 			}
 			p.printf("%s\n", absolute(cl.URL(), l.URL))
 			return nil
-		},
+		}),
 	}
 }
 
 func (a *App) usersCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "users", Short: "List, add and remove users", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			us, err := client.Collect(func(p client.Page) (rest.List[hearth.User], error) { return cl.Users(cmd.Context(), p) })
+		RunE: a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+			us, err := client.Collect(func(p client.Page) (rest.List[hearth.User], error) { return cl.Users(ctx, p) })
 			if err != nil {
 				return err
 			}
@@ -124,48 +117,36 @@ func (a *App) usersCmd() *cobra.Command {
 				return []string{u.Name, string(u.Role), ago(u.CreatedAt), u.CreatedBy}
 			}, "no users")
 			return nil
-		},
+		}),
 	}
 	var role string
 	add := &cobra.Command{
 		Use: "add NAME", Short: "Add a user and print a first key", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			u, err := cl.AddUser(ctx, rest.NewUser{Name: args[0], Role: hearth.Role(role)})
 			if err != nil {
 				return err
 			}
-			u, err := cl.AddUser(cmd.Context(), rest.NewUser{Name: args[0], Role: hearth.Role(role)})
-			if err != nil {
-				return err
-			}
-			k, err := cl.AddKey(cmd.Context(), rest.NewKey{Name: "first", User: u.Name})
+			k, err := cl.AddKey(ctx, rest.NewKey{Name: "first", User: u.Name})
 			if err != nil {
 				return err
 			}
 			return a.printKey(k)
-		},
+		}),
 	}
 	add.Flags().StringVar(&role, "role", string(hearth.RoleDeveloper), "admin, developer or viewer")
 	setRole := &cobra.Command{
 		Use: "role NAME ROLE", Short: "Give a user another role", Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			_, err = cl.UpdateUser(cmd.Context(), args[0], rest.UserUpdate{Role: hearth.Role(args[1])})
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			_, err := cl.UpdateUser(ctx, args[0], rest.UserUpdate{Role: hearth.Role(args[1])})
 			return err
-		},
+		}),
 	}
 	remove := &cobra.Command{
 		Use: "remove NAME", Short: "Remove a user and its keys", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			return cl.DeleteUser(cmd.Context(), args[0])
-		},
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			return cl.DeleteUser(ctx, args[0])
+		}),
 	}
 	c.AddCommand(add, setRole, remove)
 	return c
@@ -175,12 +156,8 @@ func (a *App) keysCmd() *cobra.Command {
 	var user string
 	c := &cobra.Command{
 		Use: "keys", Short: "List, add and remove API keys", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			ks, err := client.Collect(func(p client.Page) (rest.List[hearth.Key], error) { return cl.Keys(cmd.Context(), user, p) })
+		RunE: a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+			ks, err := client.Collect(func(p client.Page) (rest.List[hearth.Key], error) { return cl.Keys(ctx, user, p) })
 			if err != nil {
 				return err
 			}
@@ -195,34 +172,26 @@ func (a *App) keysCmd() *cobra.Command {
 				return []string{k.ID, k.Name, k.Prefix, ago(k.CreatedAt), expires, used}
 			}, "no keys")
 			return nil
-		},
+		}),
 	}
 	c.PersistentFlags().StringVar(&user, "user", "", "of this user (default: yourself)")
 	var ttl time.Duration
 	add := &cobra.Command{
 		Use: "add NAME", Short: "Make a key and print it, this once", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			k, err := cl.AddKey(cmd.Context(), rest.NewKey{Name: args[0], User: user, TTL: hearth.Duration(ttl)})
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			k, err := cl.AddKey(ctx, rest.NewKey{Name: args[0], User: user, TTL: hearth.Duration(ttl)})
 			if err != nil {
 				return err
 			}
 			return a.printKey(k)
-		},
+		}),
 	}
 	add.Flags().DurationVar(&ttl, "ttl", 0, "how long it works (default for ever)")
 	remove := &cobra.Command{
 		Use: "remove ID", Short: "Take a key away", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			return cl.DeleteKey(cmd.Context(), args[0])
-		},
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			return cl.DeleteKey(ctx, args[0])
+		}),
 	}
 	c.AddCommand(add, remove)
 	return c

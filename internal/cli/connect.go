@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"hearth"
 	"hearth/client"
@@ -73,6 +76,17 @@ func (a *App) noteLocal(data string) {
 	}
 	c.Local = data
 	_ = a.writeContexts(c)
+}
+
+// with makes the body of a command that speaks to a server.
+func (a *App) with(f func(context.Context, *client.Client, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cl, err := a.client()
+		if err != nil {
+			return err
+		}
+		return f(cmd.Context(), cl, args)
+	}
 }
 
 // client finds the server: by flag, environment, login, or on this host.

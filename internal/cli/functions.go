@@ -44,19 +44,15 @@ func (a *App) completeFunctions(cmd *cobra.Command, args []string, prefix string
 func (a *App) listCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "list [PREFIX]", Aliases: []string{"ls"}, Short: "List the functions", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			fs, err := functions(cmd.Context(), cl, strings.Join(args, ""))
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			fs, err := functions(ctx, cl, strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
 			list(a.out(), fs, []string{"NAME", "VERSION", "RUNTIME", "MEMORY", "ROUTES", "ACCESS", "UPDATED"}, functionRow,
 				"no functions yet: hearth deploy PATH")
 			return nil
-		},
+		}),
 	}
 }
 
@@ -80,14 +76,10 @@ func (a *App) getCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "get NAME", Aliases: []string{"describe"}, Short: "Show one function", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeFunctions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			f, err := cl.Function(ctx, args[0])
 			if err != nil {
-				return err
-			}
-			f, err := cl.Function(cmd.Context(), args[0])
-			if err != nil {
-				return noSuch(cmd.Context(), cl, args[0], err)
+				return noSuch(ctx, cl, args[0], err)
 			}
 			p := a.out()
 			if p.form == formatJSON {
@@ -96,7 +88,7 @@ func (a *App) getCmd() *cobra.Command {
 			}
 			describe(p, cl.URL(), f)
 			return nil
-		},
+		}),
 	}
 }
 
@@ -135,16 +127,12 @@ func (a *App) versionsCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "versions NAME", Short: "List the versions of a function, newest first", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeFunctions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			f, err := cl.Function(ctx, args[0])
 			if err != nil {
-				return err
+				return noSuch(ctx, cl, args[0], err)
 			}
-			f, err := cl.Function(cmd.Context(), args[0])
-			if err != nil {
-				return noSuch(cmd.Context(), cl, args[0], err)
-			}
-			vs, err := client.Collect(func(p client.Page) (rest.List[hearth.Version], error) { return cl.Versions(cmd.Context(), args[0], p) })
+			vs, err := client.Collect(func(p client.Page) (rest.List[hearth.Version], error) { return cl.Versions(ctx, args[0], p) })
 			if err != nil {
 				return err
 			}
@@ -156,7 +144,7 @@ func (a *App) versionsCmd() *cobra.Command {
 				return []string{strconv.Itoa(v.Number), active, v.Runtime, v.Handler, size(v.CodeBytes), ago(v.CreatedAt), v.CreatedBy}
 			}, "no versions")
 			return nil
-		},
+		}),
 	}
 }
 
@@ -198,11 +186,7 @@ func (a *App) deleteCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "delete NAME…", Aliases: []string{"rm"}, Short: "Delete functions with all their versions", Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeFunctions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
 			if !yes {
 				if err := a.confirm("delete " + strings.Join(args, ", ") + " with all versions?"); err != nil {
 					return err
@@ -210,15 +194,15 @@ func (a *App) deleteCmd() *cobra.Command {
 			}
 			p := a.out()
 			for _, name := range args {
-				if err := cl.DeleteFunction(cmd.Context(), name, 0); err != nil {
-					return noSuch(cmd.Context(), cl, name, err)
+				if err := cl.DeleteFunction(ctx, name, 0); err != nil {
+					return noSuch(ctx, cl, name, err)
 				}
 				if p.form != formatJSON {
 					p.printf("%s deleted %s\n", p.green("✓"), name)
 				}
 			}
 			return nil
-		},
+		}),
 	}
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
 	return c

@@ -118,25 +118,21 @@ func (a *App) invocationsCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "invocations [NAME | ID]", Aliases: []string{"calls"}, Short: "List calls, newest first, or show one", Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeFunctions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
 			if len(args) == 1 && isULID(args[0]) {
-				return a.invocation(cmd.Context(), cl, args[0])
+				return a.invocation(ctx, cl, args[0])
 			}
 			if len(args) == 1 {
 				q.Function = args[0]
 			}
 			q.Outcome = hearth.Outcome(outcome)
-			l, err := cl.Invocations(cmd.Context(), q, client.Page{Limit: n})
+			l, err := cl.Invocations(ctx, q, client.Page{Limit: n})
 			if err != nil {
 				return err
 			}
 			list(a.out(), l.Items, []string{"ID", "FUNCTION", "AT", "OUTCOME", "STATUS", "START", "DURATION", "HANDLER"}, invocationRow(a.out()), "no calls yet")
 			return nil
-		},
+		}),
 	}
 	c.Flags().IntVarP(&n, "lines", "n", 20, "how many")
 	c.Flags().StringVar(&outcome, "outcome", "", "ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error")

@@ -17,12 +17,8 @@ func (a *App) metricsCmd() *cobra.Command {
 	var span time.Duration
 	c := &cobra.Command{
 		Use: "metrics [NAME]", Short: "Sum up the calls of the last minutes", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeFunctions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			m, err := cl.Metrics(cmd.Context(), strings.Join(args, ""), span)
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			m, err := cl.Metrics(ctx, strings.Join(args, ""), span)
 			if err != nil {
 				return err
 			}
@@ -33,7 +29,7 @@ func (a *App) metricsCmd() *cobra.Command {
 			}
 			list(p, m.Functions, metricsHeaders, metricsRow, "no calls in that time")
 			return nil
-		},
+		}),
 	}
 	c.Flags().DurationVar(&span, "since", 5*time.Minute, "how far back, up to an hour")
 	return c
@@ -60,13 +56,9 @@ func (a *App) topCmd() *cobra.Command {
 	var once bool
 	c := &cobra.Command{
 		Use: "top", Short: "Watch functions and sandboxes", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := a.client()
-			if err != nil {
-				return err
-			}
-			return a.top(cmd.Context(), cl, every, once || !isTerminal(a.Out) || a.format == formatJSON)
-		},
+		RunE: a.with(func(ctx context.Context, cl *client.Client, _ []string) error {
+			return a.top(ctx, cl, every, once || !isTerminal(a.Out) || a.format == formatJSON)
+		}),
 	}
 	c.Flags().DurationVar(&every, "every", time.Second, "how often to look")
 	c.Flags().BoolVar(&once, "once", false, "look once")
