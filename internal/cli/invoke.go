@@ -70,7 +70,7 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 	tail := &lastByte{w: a.Out}
 	if isTerminal(a.Out) { // a file or a pipe gets every byte
 		h := &harmlessWriter{w: a.Out}
-		defer h.Close()
+		defer func() { _ = h.Close() }() // the copy has told already if the terminal is gone
 		tail.w = h
 	}
 	if _, err := io.Copy(tail, r.Body); err != nil {

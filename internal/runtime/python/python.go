@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -150,15 +149,6 @@ func behind(dir, name string) (string, error) {
 		}
 	}
 	return "", errNotChosen
-}
-
-// minorIn returns the 11 of "python3.11", 0 for "python3".
-func minorIn(name string) int {
-	minor, err := strconv.Atoi(strings.TrimPrefix(name, "python3."))
-	if err != nil {
-		return 0
-	}
-	return minor
 }
 
 // shimName tells apart the names of one script that dispatches on its own name,
