@@ -15,7 +15,7 @@ fi
 go build ./...
 GOOS=darwin go build ./...
 mapfile -t packages < <(go list ./... | grep -v '/e2e$')
-go test -race -timeout 40m -p 2 "${packages[@]}"
+go test -race -timeout 20m -p 2 "${packages[@]}"
 # By itself: it makes load, and has to see what a user's machine would show.
 go test -race -timeout 30m ./e2e
 echo "test: all passed"
