@@ -198,6 +198,10 @@ func TestASignInLinkWorksOnce(t *testing.T) {
 	if a := e.Do("GET", strings.TrimPrefix(l.URL, e.URL()), ""); a.StatusCode != 401 || a.Header.Get("Set-Cookie") != "" {
 		t.Errorf("the second time: %s", a.Status)
 	}
+	a := e.Do("GET", strings.TrimPrefix(l.URL, e.URL()), "", "Accept: text/html,*/*")
+	if a.StatusCode != 303 || a.Header.Get("Location") != "/ui/#link-ended" || a.Header.Get("Set-Cookie") != "" {
+		t.Errorf("the second time, in a browser: %s %v", a.Status, a.Header)
+	}
 }
 
 // signIn returns the Cookie header of a new session.
@@ -220,8 +224,16 @@ func TestASessionEndsWithSignOut(t *testing.T) {
 	if a := e.Do("GET", "/api/v1/whoami", "", cookie); a.StatusCode != 200 {
 		t.Fatalf("got %s", a.Status)
 	}
+	if a := e.Do("GET", "/auth/session", "", cookie); a.StatusCode != 200 || !strings.Contains(a.Text, `"name":"admin"`) {
+		t.Errorf("asked who is signed in: %s %s", a.Status, a.Body)
+	}
 	if a := e.Do("POST", "/auth/sign-out", "", cookie); a.StatusCode != 204 {
 		t.Fatalf("got %s", a.Status)
+	}
+	for _, c := range []string{cookie, "Cookie: other=1"} {
+		if a := e.Do("GET", "/auth/session", "", c); a.StatusCode != 204 {
+			t.Errorf("asked who is signed in when nobody is: %s", a.Status)
+		}
 	}
 	if a := e.Do("GET", "/api/v1/whoami", "", cookie); a.StatusCode != 401 {
 		t.Errorf("after signing out: %s", a.Status)

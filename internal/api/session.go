@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,24 +123,42 @@ func (s *sessions) useLink(token string) (string, bool) {
 // serveAuth signs browsers in and out.
 func (a *API) serveAuth(w http.ResponseWriter, r *http.Request) {
 	ownHeaders(w)
+	door, ok := map[string]struct {
+		method string
+		open   func(http.ResponseWriter, *http.Request) error
+	}{
+		"/auth/link":     {http.MethodGet, a.signInByLink},
+		"/auth/sign-in":  {http.MethodPost, a.signInByKey},
+		"/auth/sign-out": {http.MethodPost, a.signOut},
+		"/auth/session":  {http.MethodGet, a.tellSession},
+	}[r.URL.Path]
 	var err error
 	switch {
-	case r.URL.Path == "/auth/link" && r.Method == http.MethodGet:
-		err = a.signInByLink(w, r)
-	case r.URL.Path == "/auth/sign-in" && r.Method == http.MethodPost:
-		err = a.signInByKey(w, r)
-	case r.URL.Path == "/auth/sign-out" && r.Method == http.MethodPost:
-		err = a.signOut(w, r)
-	case r.URL.Path == "/auth/link":
-		err = methodNotAllowed(w, r, http.MethodGet)
-	case r.URL.Path == "/auth/sign-in", r.URL.Path == "/auth/sign-out":
-		err = methodNotAllowed(w, r, http.MethodPost)
-	default:
+	case !ok:
 		err = notFound(r)
+	case r.Method != door.method:
+		err = methodNotAllowed(w, r, door.method)
+	default:
+		err = door.open(w, r)
 	}
 	if err != nil {
 		a.fail(w, r, err)
 	}
+}
+
+// tellSession says who is signed in; 204 is nobody. It isn't an error to ask,
+// as the dashboard does when it opens.
+func (a *API) tellSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := a.bySession(r)
+	if hearth.ErrorCode(err) == hearth.CodeUnauthenticated {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(rest.Identity{User: id.user})
 }
 
 func (a *API) signInByLink(w http.ResponseWriter, r *http.Request) error {
@@ -150,6 +169,10 @@ func (a *API) signInByLink(w http.ResponseWriter, r *http.Request) error {
 	user, ok := a.sessions.useLink(r.URL.Query().Get("token"))
 	if !ok {
 		a.auth.failed(from)
+		if strings.Contains(r.Header.Get("Accept"), "text/html") { // a person, whom the dashboard tells
+			http.Redirect(w, r, "/ui/#link-ended", http.StatusSeeOther)
+			return nil
+		}
 		return hearth.Errorf(hearth.CodeUnauthenticated, "the link was used already, or is older than ten minutes").
 			WithHint("make another with: hearth open, or sign in at /ui/ with a key")
 	}
