@@ -33,6 +33,7 @@ if [ "$mode" = --test ]; then
   need debootstrap debootstrap
   need busybox busybox-static
   need mkfs.ext4 e2fsprogs
+  need chromium chromium  # the dashboard is opened in it
 fi
 
 if [ ${#packages[@]} -eq 0 ]; then

@@ -1,0 +1,273 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Browser is a headless Chromium, driven by its DevTools protocol over a pair of
+// pipes: documents of JSON, each ended by a zero byte.
+type Browser struct {
+	t   *testing.T
+	to  io.WriteCloser
+	cmd *exec.Cmd
+
+	mu      sync.Mutex
+	next    int
+	waiting map[int]chan message
+	pages   map[string]*Page // by session
+	gone    chan struct{}    // closed when it says nothing any more
+}
+
+// Page is a tab with cookies of its own. It notes what a person would find in
+// the developer tools.
+type Page struct {
+	b       *Browser
+	session string
+
+	// Under the browser's mutex.
+	complaints []string // errors and warnings of the console
+	requests   []string // addresses
+}
+
+type message struct {
+	ID        int             `json:"id,omitempty"`
+	Method    string          `json:"method,omitempty"`
+	Params    json.RawMessage `json:"params,omitempty"`
+	SessionID string          `json:"sessionId,omitempty"`
+	Result    json.RawMessage `json:"result,omitempty"`
+	Error     *struct {
+		Message string `json:"message"`
+	} `json:"error,omitempty"`
+}
+
+// browserLimit bounds every wait for the browser.
+const browserLimit = 20 * time.Second
+
+// MustBrowse starts a browser that ends with the test.
+func MustBrowse(t *testing.T) *Browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("CI must run this, and there is no chromium (scripts/setup_env.sh --test installs it)")
+		}
+		t.Skip("there is no chromium on this machine; scripts/setup_env.sh --test installs it")
+	}
+	profile, err := os.MkdirTemp("", "hearth-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, to, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, replies, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Browser{t: t, to: to, waiting: map[int]chan message{}, pages: map[string]*Page{}, gone: make(chan struct{})}
+	b.cmd = exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
+	b.cmd.ExtraFiles = []*os.File{commands, replies} // it reads from 3 and writes to 4
+	b.cmd.Env = append(os.Environ(), "HOME="+profile)
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has many children
+	if err := b.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	commands.Close()
+	replies.Close()
+	go b.listen(from)
+	t.Cleanup(func() {
+		to.Close() // at which it ends
+		_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL)
+		_ = b.cmd.Wait()
+		<-b.gone
+		from.Close()
+		_ = os.RemoveAll(profile) // its last children may still be at it
+	})
+	return b
+}
+
+func (b *Browser) listen(from io.Reader) {
+	defer close(b.gone)
+	r := bufio.NewReader(from)
+	for {
+		line, err := r.ReadBytes(0)
+		if err != nil {
+			return
+		}
+		var m message
+		if err := json.Unmarshal(line[:len(line)-1], &m); err != nil {
+			b.t.Errorf("the browser says %.200q: %v", line, err)
+			return
+		}
+		b.mu.Lock()
+		if m.ID != 0 {
+			b.waiting[m.ID] <- m
+			delete(b.waiting, m.ID)
+		} else if p := b.pages[m.SessionID]; p != nil {
+			p.note(m)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// note keeps what an event tells; the browser's mutex is held.
+func (p *Page) note(m message) {
+	var e struct {
+		Type  string
+		Args  json.RawMessage
+		Entry struct{ Level, Text, URL string }
+
+		ExceptionDetails json.RawMessage
+		Request          struct{ URL string }
+	}
+	_ = json.Unmarshal(m.Params, &e)
+	switch m.Method {
+	case "Runtime.consoleAPICalled":
+		if e.Type == "error" || e.Type == "warning" || e.Type == "assert" {
+			p.complaints = append(p.complaints, e.Type+": "+string(e.Args))
+		}
+	case "Runtime.exceptionThrown":
+		p.complaints = append(p.complaints, "exception: "+string(e.ExceptionDetails))
+	case "Log.entryAdded":
+		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
+			p.complaints = append(p.complaints, fmt.Sprintf("%s: %s (%s)", e.Entry.Level, e.Entry.Text, e.Entry.URL))
+		}
+	case "Network.requestWillBeSent":
+		p.requests = append(p.requests, e.Request.URL)
+	}
+}
+
+// must calls a method of the protocol and reads its result.
+func (b *Browser) must(session, method string, params map[string]any, result any) {
+	b.t.Helper()
+	raw, err := json.Marshal(params)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	reply := make(chan message, 1)
+	b.mu.Lock()
+	b.next++
+	request, err := json.Marshal(message{ID: b.next, Method: method, Params: raw, SessionID: session})
+	b.waiting[b.next] = reply
+	b.mu.Unlock()
+	if err == nil {
+		_, err = b.to.Write(append(request, 0))
+	}
+	if err != nil {
+		b.t.Fatalf("%s: %v", method, err)
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), browserLimit)
+	defer cancel()
+	select {
+	case m := <-reply:
+		if m.Error != nil {
+			b.t.Fatalf("%s: %s", method, m.Error.Message)
+		}
+		if result != nil {
+			if err := json.Unmarshal(m.Result, result); err != nil {
+				b.t.Fatalf("%s: read %s: %v", method, m.Result, err)
+			}
+		}
+	case <-b.gone:
+		b.t.Fatalf("%s: the browser ended", method)
+	case <-ctx.Done():
+		b.t.Fatalf("%s: no answer within %s", method, browserLimit)
+	}
+}
+
+// MustPage opens an empty tab that shares nothing with others.
+func (b *Browser) MustPage() *Page {
+	b.t.Helper()
+	var own struct{ BrowserContextID, TargetID, SessionID string }
+	b.must("", "Target.createBrowserContext", nil, &own)
+	b.must("", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": own.BrowserContextID}, &own)
+	b.must("", "Target.attachToTarget", map[string]any{"targetId": own.TargetID, "flatten": true}, &own)
+	p := &Page{b: b, session: own.SessionID}
+	b.mu.Lock()
+	b.pages[p.session] = p
+	b.mu.Unlock()
+	for _, domain := range []string{"Page", "Runtime", "Log", "Network"} {
+		b.must(p.session, domain+".enable", nil, nil)
+	}
+	return p
+}
+
+// MustOpen goes to an address and returns when its document is there.
+func (p *Page) MustOpen(url string) {
+	p.b.t.Helper()
+	var r struct{ ErrorText string }
+	p.b.must(p.session, "Page.navigate", map[string]any{"url": url}, &r)
+	if r.ErrorText != "" {
+		p.b.t.Fatalf("open %s: %s", url, r.ErrorText)
+	}
+}
+
+// MustEval returns the value of an expression in the page, which may be a promise.
+func (p *Page) MustEval(expression string) any {
+	p.b.t.Helper()
+	var r struct {
+		Result           struct{ Value any }
+		ExceptionDetails json.RawMessage
+	}
+	p.b.must(p.session, "Runtime.evaluate",
+		map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true}, &r)
+	if r.ExceptionDetails != nil {
+		p.b.t.Fatalf("evaluate %s: %s", expression, r.ExceptionDetails)
+	}
+	return r.Result.Value
+}
+
+// MustSee waits until the part of the page that a selector names shows a text.
+// What is hidden isn't seen.
+func (p *Page) MustSee(selector, text string) {
+	p.b.t.Helper()
+	quote := func(s string) string { b, _ := json.Marshal(s); return string(b) }
+	seen := p.MustEval(fmt.Sprintf(`new Promise(done => {
+		const look = () => [...document.querySelectorAll(%s)].some(e => e.checkVisibility() && e.innerText.includes(%s)) && done(true);
+		new MutationObserver(look).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+		setTimeout(() => done(false), %d);
+		look();
+	})`, quote(selector), quote(text), (browserLimit / 2).Milliseconds()))
+	if seen != true {
+		p.b.t.Fatalf("%q doesn't show %q; the page says:\n%s", selector, text, p.MustEval("document.body.innerText"))
+	}
+}
+
+// MustClick clicks the first element that a selector names.
+func (p *Page) MustClick(selector string) {
+	p.b.t.Helper()
+	p.MustEval(fmt.Sprintf("document.querySelector(%q).click()", selector))
+}
+
+// CheckClean fails the test for complaints in the console, and for requests to
+// others than the server at this address.
+func (p *Page) CheckClean(own string) {
+	p.b.t.Helper()
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	for _, c := range p.complaints {
+		p.b.t.Errorf("the console shows %s", c)
+	}
+	for _, r := range p.requests {
+		if !strings.HasPrefix(r, own+"/") {
+			p.b.t.Errorf("the page asks for %s", r)
+		}
+	}
+	if len(p.requests) == 0 {
+		p.b.t.Error("the page asked for nothing: its requests aren't seen")
+	}
+}
