@@ -117,6 +117,25 @@ func TestDeployIsRefused(t *testing.T) {
 	}
 }
 
+// What was allowed once doesn't run on a server that doesn't allow it.
+func TestUnenforcedAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yes := sandbox.Enforcement{OK: true}
+		weak := sandbox.Capabilities{CodeMount: true, Memory: yes, CPU: sandbox.Enforcement{Why: "there is no cpu controller"}, PIDs: yes, Tmp: yes, Network: yes}
+		h := build(t, fake.Options{Capabilities: &weak}, Config{})
+		defer h.close()
+		if err := h.e.Activate(hearth.Function{Name: "f"}, version("f", 1)); hearth.ErrorCode(err) != hearth.CodeUnsupported {
+			t.Errorf("activate: %v", err)
+		}
+		if e := h.fails("f", "", `1`, hearth.CodeUnavailable); !strings.Contains(e.Message, "no cpu controller") {
+			t.Errorf("message: %s", e.Message)
+		}
+		if n := len(h.driver.Alive()); n != 0 {
+			t.Errorf("%d alive", n)
+		}
+	})
+}
+
 func TestRuntimeThatIsGoneAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, fake.Options{}, Config{})

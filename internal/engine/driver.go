@@ -40,9 +40,15 @@ func (d *driver) capabilities(ctx context.Context) (sandbox.Capabilities, error)
 
 // known is capabilities without the wait, zero before the first probe.
 func (d *driver) known() sandbox.Capabilities {
+	caps, _ := d.lastProbe()
+	return caps
+}
+
+// lastProbe returns what the driver can do, and whether it was asked.
+func (d *driver) lastProbe() (sandbox.Capabilities, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.caps
+	return d.caps, d.probed
 }
 
 func (d *driver) startOnDemand(rt hearth.Runtime) hearth.Start {

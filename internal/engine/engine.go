@@ -279,8 +279,7 @@ func (e *Engine) tryOut(ctx context.Context, p *pool, broken *hearth.Error) (Rea
 		return Readiness{}, hearth.Errorf(hearth.CodeInvalid, "%s doesn't start with %d MiB of memory", p.rt.Name, has).
 			WithHint("deploy with --memory %d or more", need).WithField("memory")
 	}
-	allowed := e.cfg.AllowUnenforced || e.cfg.AllowUnenforcedFor != nil && e.cfg.AllowUnenforcedFor(p.v)
-	warnings, weak := enforce(p.v, caps, allowed)
+	warnings, weak := enforce(p.v, caps, e.allowed(p.v))
 	if weak != nil {
 		return Readiness{}, weak
 	}
@@ -292,6 +291,11 @@ func (e *Engine) tryOut(ctx context.Context, p *pool, broken *hearth.Error) (Rea
 		Start: made.start, Took: hearth.Duration(made.took), Import: hearth.Duration(made.ready.ImportUS) * hearth.Duration(time.Microsecond),
 		Shape: made.ready.Shape, Sealed: caps.Isolation, Warnings: warnings,
 	}, nil
+}
+
+// allowed reports whether v may run although not all of it can be enforced.
+func (e *Engine) allowed(v hearth.Version) bool {
+	return e.cfg.AllowUnenforced || e.cfg.AllowUnenforcedFor != nil && e.cfg.AllowUnenforcedFor(v)
 }
 
 // poolOf returns the pool of v and makes it, and its function, if there is

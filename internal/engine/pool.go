@@ -73,6 +73,13 @@ func (p *pool) resolve() {
 			WithField("runtime")
 		return
 	}
+	// A version from a time when more could be enforced, or less was asked for.
+	if caps, known := p.e.drivers[name].lastProbe(); known {
+		if _, weak := enforce(p.v, caps, p.e.allowed(p.v)); weak != nil {
+			p.broken = weak
+			return
+		}
+	}
 	p.rt, p.broken = rt, nil
 }
 
