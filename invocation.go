@@ -2,6 +2,9 @@ package hearth
 
 import "time"
 
+// Moment returns t as records and documents tell it: in UTC, to the millisecond.
+func Moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
 // Outcome is how an invocation ended, as metrics and lists show it.
 type Outcome string
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"hearth"
 	"hearth/client/rest"
 )
 
@@ -28,7 +29,7 @@ func (c *changes) publish(e rest.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
-	e.ID, e.At = c.last, time.Now().UTC()
+	e.ID, e.At = c.last, hearth.Moment(time.Now())
 	c.kept = append(c.kept, e)
 	if len(c.kept) > keptChanges {
 		c.kept = c.kept[1:]
@@ -56,7 +57,7 @@ func (c *changes) subscribe(after int64) (missed []rest.Event, ch chan rest.Even
 	}
 	oldest := c.last - int64(len(c.kept)) + 1
 	if after > c.last || after+1 < oldest {
-		return []rest.Event{{ID: c.last, At: time.Now().UTC(), Kind: rest.EventReset}}, ch
+		return []rest.Event{{ID: c.last, At: hearth.Moment(time.Now()), Kind: rest.EventReset}}, ch
 	}
 	return append(missed, c.kept[after+1-oldest:]...), ch
 }

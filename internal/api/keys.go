@@ -53,7 +53,7 @@ func (a *API) addKey(ctx context.Context, in *body[rest.NewKey]) (*body[rest.Cre
 	case ttl < 0:
 		return nil, hearth.Errorf(hearth.CodeInvalid, "ttl is negative").WithField("ttl")
 	case ttl > 0:
-		t := time.Now().UTC().Add(ttl)
+		t := hearth.Moment(time.Now().Add(ttl))
 		expires = &t
 	}
 	k, err := IssueKey(ctx, a.o.Store, u.ID, in.Body.Name, expires)

@@ -35,7 +35,7 @@ func (a *API) getMetrics(_ context.Context, in *struct {
 		}
 		names = []string{in.Function}
 	}
-	now := time.Now().UTC()
+	now := hearth.Moment(time.Now())
 	out := rest.Metrics{From: now.Add(-span), To: now, Functions: []rest.FunctionMetrics{}}
 	for _, n := range names {
 		out.Functions = append(out.Functions, a.functionMetrics(n, span))

@@ -31,7 +31,7 @@ func (a *API) addSignInLink(ctx context.Context, _ *struct{}) (*body[rest.SignIn
 
 func (a *API) getServer(ctx context.Context, _ *struct{}) (*body[rest.Server], error) {
 	return &body[rest.Server]{rest.Server{
-		Version: a.o.Version, Instance: a.o.Instance, URL: a.o.URL(), StartedAt: a.started.UTC(), Draining: !a.o.Ready(),
+		Version: a.o.Version, Instance: a.o.Instance, URL: a.o.URL(), StartedAt: hearth.Moment(a.started), Draining: !a.o.Ready(),
 		Sandbox: a.o.Sandbox, Sandboxes: a.o.Drivers(ctx), Dropped: a.o.Store.Dropped(), Load: rest.Load(a.o.Engine.Stats()),
 	}}, nil
 }

@@ -107,7 +107,7 @@ func (a *API) SignInLink(userID string) rest.SignInLink {
 	a.sessions.mu.Lock()
 	defer a.sessions.mu.Unlock()
 	a.sessions.links.put(sha256.Sum256([]byte(token)), link{userID, until})
-	return rest.SignInLink{URL: a.o.URL() + "/auth/link?token=" + token, ExpiresAt: until.UTC()}
+	return rest.SignInLink{URL: a.o.URL() + "/auth/link?token=" + token, ExpiresAt: hearth.Moment(until)}
 }
 
 // useLink returns the user of a link that is still good, and ends the link.

@@ -442,7 +442,7 @@ func (e *Engine) Sandboxes(ctx context.Context) []SandboxInfo {
 	for i := range e.live {
 		info := SandboxInfo{
 			ID: i.id, Driver: i.key.driver, Runtime: i.key.runtime, State: string(i.state),
-			Since: i.since, Created: i.created, Served: i.served, InFlight: i.inflight,
+			Since: hearth.Moment(i.since), Created: hearth.Moment(i.created), Served: i.served, InFlight: i.inflight,
 		}
 		if i.pool != nil {
 			info.Function, info.Version = i.pool.v.Function, i.pool.v.Number

@@ -19,6 +19,7 @@ type call struct {
 	Call
 	inv hearth.Invocation
 
+	began    time.Time // inv.At on the clock that nobody sets
 	pool     *pool
 	admitted bool
 	i        *instance
@@ -56,9 +57,10 @@ func (e *Engine) Invoke(ctx context.Context, in Call) (*Reply, error) {
 		return nil, hearth.Errorf(hearth.CodeTooLarge, "the event has %d bytes, over the limit of %d", n, e.cfg.MaxRequest).
 			WithHint("send less, or pass a reference to where the data is")
 	}
-	c := &call{e: e, Call: in, inv: hearth.Invocation{
+	began := time.Now()
+	c := &call{e: e, Call: in, began: began, inv: hearth.Invocation{
 		ID: in.ID, Function: in.Function, Trigger: in.Trigger, Caller: in.Caller,
-		At: time.Now(), RequestBytes: int64(len(in.Event.Body)),
+		At: hearth.Moment(began), RequestBytes: int64(len(in.Event.Body)),
 	}}
 	for n := 1; ; n++ {
 		i, err := e.acquire(ctx, c)
@@ -452,7 +454,7 @@ func (c *call) record(why *hearth.Error) {
 	if c.i != nil {
 		v.Version, v.Sandbox = c.pool.v.Number, c.i.id
 	}
-	v.Duration = hearth.Duration(time.Since(v.At))
+	v.Duration = hearth.Duration(time.Since(c.began))
 	v.Outcome = hearth.OutcomeOK
 	switch {
 	case why != nil:

@@ -70,9 +70,9 @@ func TestPiecesBecomeLines(t *testing.T) {
 
 func TestLinesSayWhereTheyComeFrom(t *testing.T) {
 	r := &recorder{}
-	at := time.Date(2024, 1, 2, 3, 4, 5, 6000, time.FixedZone("X", 3600))
+	at := time.Date(2024, 1, 2, 3, 4, 5, 6_700_000, time.FixedZone("X", 3600))
 	logs.New(r, logs.Options{FirstSeq: 70}).Writer("f", 3, "I1").Write("stderr", "WARNING", at, []byte("careful"))
-	want := []hearth.LogLine{{Seq: 70, At: at.UTC(), Function: "f", Version: 3, Invocation: "I1", Stream: "stderr", Level: "WARNING", Text: "careful"}}
+	want := []hearth.LogLine{{Seq: 70, At: time.Date(2024, 1, 2, 2, 4, 5, 6_000_000, time.UTC), Function: "f", Version: 3, Invocation: "I1", Stream: "stderr", Level: "WARNING", Text: "careful"}}
 	if d := cmp.Diff(want, r.lines); d != "" {
 		t.Error(d)
 	}

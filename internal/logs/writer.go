@@ -180,7 +180,7 @@ func (w *Writer) noteDropped(at time.Time) {
 
 func (w *Writer) pass(p *partial, level, text string) {
 	w.hub.pass(hearth.LogLine{
-		At: p.at.UTC(), Function: w.function, Version: w.version, Invocation: w.invocation,
+		At: hearth.Moment(p.at), Function: w.function, Version: w.version, Invocation: w.invocation,
 		Stream: p.stream, Level: level, Text: text,
 	})
 }

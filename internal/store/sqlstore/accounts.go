@@ -158,7 +158,7 @@ func scanKeyAnd(r scanner, more ...any) (hearth.Key, error) {
 func (s *Store) AddKey(ctx context.Context, k hearth.Key, hash [32]byte) (hearth.Key, error) {
 	k.ID, k.CreatedAt, k.LastUsed = newID(), s.now(), nil
 	if k.ExpiresAt != nil {
-		t := k.ExpiresAt.UTC().Truncate(time.Microsecond)
+		t := hearth.Moment(*k.ExpiresAt)
 		k.ExpiresAt = &t
 	}
 	err := s.write(ctx, "add key", func(tx *sql.Tx) error {
@@ -245,7 +245,7 @@ func (s *Store) TouchKeys(ctx context.Context, used map[string]time.Time) error 
 	return s.write(ctx, "touch keys", func(tx *sql.Tx) error {
 		for id, at := range used {
 			_, err := tx.ExecContext(ctx, `UPDATE keys SET last_used = $2 WHERE id = $1 AND (last_used IS NULL OR last_used < $2)`,
-				id, micros(at))
+				id, micros(hearth.Moment(at)))
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"hearth"
 	"hearth/internal/store"
 )
 
@@ -102,8 +103,7 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
-// now is the present as the database keeps it.
-func (s *Store) now() time.Time { return s.c.Now().UTC().Truncate(time.Microsecond) }
+func (s *Store) now() time.Time { return hearth.Moment(s.c.Now()) }
 
 func newID() string { return ulid.Make().String() }
 

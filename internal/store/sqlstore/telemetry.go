@@ -162,7 +162,7 @@ func (t *telemetry) stop() {
 
 // RecordInvocation queues the record of an invocation.
 func (s *Store) RecordInvocation(i hearth.Invocation) {
-	i.At = i.At.UTC().Truncate(time.Microsecond)
+	i.At = hearth.Moment(i.At)
 	var size int64
 	if i.Error != nil {
 		e := *i.Error // the caller may go on using its own

@@ -131,7 +131,7 @@ func testTouchKeys(t *testing.T, s store.Store) {
 	if k.LastUsed != nil {
 		t.Errorf("a new key was used at %v", k.LastUsed)
 	}
-	later := time.Now().UTC().Truncate(time.Microsecond)
+	later := hearth.Moment(time.Now())
 	for _, at := range []time.Time{later, later.Add(-time.Hour)} {
 		if err := s.TouchKeys(t.Context(), map[string]time.Time{k.ID: at, "gone": at}); err != nil {
 			t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // Invocation returns the record of a call that went well.
 func Invocation(function string, at time.Time) hearth.Invocation {
 	return hearth.Invocation{
-		ID: ulid.Make().String(), Function: function, Version: 1, Trigger: hearth.TriggerAPI, At: at.UTC().Truncate(time.Microsecond),
+		ID: ulid.Make().String(), Function: function, Version: 1, Trigger: hearth.TriggerAPI, At: hearth.Moment(at),
 		Outcome: hearth.OutcomeOK, Status: 200, Start: hearth.StartWarm, Duration: hearth.Duration(1500 * time.Microsecond),
 	}
 }
@@ -146,7 +146,7 @@ func logs(t *testing.T, s store.Store, limit int, q store.LogQuery) []hearth.Log
 }
 
 func testLogs(t *testing.T, s store.Store) {
-	at := time.Now().UTC().Truncate(time.Microsecond)
+	at := hearth.Moment(time.Now())
 	want := hearth.LogLine{At: at, Function: "hello", Version: 3, Invocation: "I1", Stream: "stderr", Level: "WARNING", Text: "ünï 'quoted' \t%_"}
 	recordLines(t, s, want, hearth.LogLine{Stream: "stdout"}, hearth.LogLine{Text: "third"})
 	want.Seq = 1
