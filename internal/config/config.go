@@ -41,7 +41,7 @@ type Config struct {
 	MaxReplyMiB   int           `koanf:"max_reply" usage:"largest reply of a function that doesn't stream, MiB"`
 	MaxCodeMiB    int           `koanf:"max_code" usage:"largest upload of code, MiB packed; unpacked it may be five times that"`
 	Concurrency   int           `koanf:"concurrency" usage:"calls at once in the whole server"`
-	Queue         int           `koanf:"queue" usage:"calls of one function that may wait for a place"`
+	Queue         int           `koanf:"queue" usage:"calls of one function that may wait for a place; 0 refuses at once"`
 	QueueWait     time.Duration `koanf:"queue_wait" usage:"how long a call may wait for a place"`
 	MemoryMiB     int           `koanf:"memory" usage:"memory that all sandboxes may use together, MiB; 0 is three quarters of the host's"`
 	KeepAlive     time.Duration `koanf:"keep_alive" usage:"idle time before a sandbox is let go"`
@@ -171,7 +171,7 @@ func (c Config) validateSizes() error {
 		field       string
 		got, lo, hi time.Duration
 	}{
-		{"queue_wait", c.QueueWait, 0, time.Hour},
+		{"queue_wait", c.QueueWait, time.Millisecond, time.Hour},
 		{"keep_alive", c.KeepAlive, time.Second, 24 * time.Hour},
 		{"retention", c.Retention, time.Minute, 10 * 365 * 24 * time.Hour},
 		{"drain", c.Drain, 0, time.Hour},

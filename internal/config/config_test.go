@@ -83,6 +83,7 @@ func TestMistakesNameTheirSetting(t *testing.T) {
 		{name: "duration", file: "drain: soon", field: "drain"},
 		{name: "duration without unit in the file", file: "drain: [1]", field: "drain"},
 		{name: "range", args: []string{"--max-request", "0"}, field: "max_request"},
+		{name: "no time to wait", args: []string{"--queue-wait", "0s"}, field: "queue_wait"},
 		{name: "negative time", args: []string{"--keep-alive", "-1s"}, field: "keep_alive"},
 		{name: "half of TLS", args: []string{"--tls-cert", "a"}, field: "tls_key"},
 		{name: "other half of TLS", args: []string{"--tls-key", "a"}, field: "tls_cert"},

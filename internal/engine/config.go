@@ -29,7 +29,7 @@ type Config struct {
 	Logger   *slog.Logger
 
 	MaxConcurrency   int           // invocations at once on this server; 256
-	MaxQueue         int           // calls of one function that may wait; 256
+	MaxQueue         int           // calls of one function that may wait; 256, NoQueue for none
 	MaxQueueTotal    int           // calls of all functions that may wait; 1024
 	QueueTimeout     time.Duration // longest wait for a place; 10 s
 	MaxSandboxes     int           // alive at once, stem cells included; 256
@@ -59,6 +59,9 @@ type Config struct {
 	AvailableMiB    func() (int, error)
 	MinAvailableMiB int
 }
+
+// NoQueue as MaxQueue refuses calls that find no place at once.
+const NoQueue = -1
 
 // Code finds the code of versions; *bundle.Store is one.
 type Code interface {

@@ -338,7 +338,7 @@ func (c *call) background(f func()) {
 // finishLater ends a call whose reply is complete. The caller has its reply
 // already; what is still to be read about the sandbox is read meanwhile.
 func (c *call) finishLater() {
-	if c.pool.concurrency() > 1 {
+	if c.pool.concurrency() > 1 || c.e.cfg.MaxQueue < 0 { // the caller's next call couldn't wait for this place
 		c.finish(nil)
 		return
 	}

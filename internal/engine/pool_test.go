@@ -299,6 +299,20 @@ func TestQueueAndThrottle(t *testing.T) {
 	})
 }
 
+func TestNoQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t, fake.Options{}, Config{MaxQueue: NoQueue})
+		defer h.close()
+		h.activate(version("f", 1, func(c *hearth.Config) { c.MaxScale = 1 }))
+		done := make(chan bool)
+		go func() { h.mustCall("f", "", `{"sleep":"6s","echo":1}`, "1"); done <- true }()
+		synctest.Wait()
+		h.fails("f", "", `1`, hearth.CodeThrottled)
+		<-done
+		h.mustCall("f", "", `1`, "1")
+	})
+}
+
 func TestLeaveTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t, fake.Options{}, Config{})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -165,7 +166,7 @@ func (s *Server) engineConfig() engine.Config {
 		Output: func(function string, version int, invocation string) engine.LogWriter {
 			return s.hub.Writer(function, version, invocation)
 		},
-		MaxConcurrency: c.Concurrency, MaxQueue: c.Queue, MaxQueueTotal: max(1024, c.Queue), QueueTimeout: c.QueueWait,
+		MaxConcurrency: c.Concurrency, MaxQueue: cmp.Or(c.Queue, engine.NoQueue), MaxQueueTotal: max(1024, c.Queue), QueueTimeout: c.QueueWait,
 		MemoryBudgetMiB: memoryBudget(c.MemoryMiB), KeepAlive: c.KeepAlive,
 		MaxRequest: c.MaxRequestMiB << 20, MaxReply: c.MaxReplyMiB << 20,
 		StemTarget: func(string) int { return c.StemCells }, Prewarm: newest(s.catalog.All()),
