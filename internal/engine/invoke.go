@@ -28,6 +28,7 @@ type call struct {
 	first    bool // i had not served
 	settled  bool
 	handling time.Time
+	ended    time.Time // when the caller had its answer; what is read of the sandbox afterwards doesn't count
 	log      LogWriter // made at the first line; guarded by the output of i
 }
 
@@ -92,6 +93,7 @@ func (c *call) refused(err *hearth.Error) {
 	if c.pool != nil {
 		c.inv.Version = c.pool.v.Number
 	}
+	c.ended = time.Now()
 	c.record(err)
 }
 
@@ -338,6 +340,7 @@ func (c *call) background(f func()) {
 // finishLater ends a call whose reply is complete. The caller has its reply
 // already; what is still to be read about the sandbox is read meanwhile.
 func (c *call) finishLater() {
+	c.ended = time.Now()
 	if c.pool.concurrency() > 1 || c.e.cfg.MaxQueue < 0 { // the caller's next call couldn't wait for this place
 		c.finish(nil)
 		return
@@ -358,6 +361,9 @@ func (c *call) finishLater() {
 // finish ends a call: its output is complete, its place free, its record
 // written.
 func (c *call) finish(why *hearth.Error) {
+	if c.ended.IsZero() {
+		c.ended = time.Now()
+	}
 	c.settle()
 	if why != nil {
 		c.explain(why)
@@ -454,7 +460,7 @@ func (c *call) record(why *hearth.Error) {
 	if c.i != nil {
 		v.Version, v.Sandbox = c.pool.v.Number, c.i.id
 	}
-	v.Duration = hearth.Duration(time.Since(c.began))
+	v.Duration = hearth.Duration(c.ended.Sub(c.began))
 	v.Outcome = hearth.OutcomeOK
 	switch {
 	case why != nil:
