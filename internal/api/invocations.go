@@ -19,8 +19,8 @@ type invocationsInput struct {
 }
 
 func (a *API) listInvocations(ctx context.Context, in *invocationsInput) (*body[rest.List[hearth.Invocation]], error) {
-	if in.Cursor == "" { // a person called and now looks
-		if err := a.o.Store.Flush(ctx); err != nil {
+	if in.Cursor == "" {
+		if err := a.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -30,13 +30,22 @@ func (a *API) listInvocations(ctx context.Context, in *invocationsInput) (*body[
 	return listOf(is, next), err
 }
 
+// settle waits for what is known of the calls so far to be in the store:
+// records and logs are written a moment after the reply, in batches, and a
+// person who called now looks.
+func (a *API) settle(ctx context.Context) error {
+	if err := a.o.Engine.Settled(ctx); err != nil {
+		return err
+	}
+	return a.o.Store.Flush(ctx)
+}
+
 func (a *API) getInvocation(ctx context.Context, in *struct {
 	ID string `path:"id"`
 }) (*body[hearth.Invocation], error) {
 	i, err := a.o.Store.Invocation(ctx, in.ID)
 	if hearth.ErrorCode(err) == hearth.CodeNotFound {
-		// Records are written in batches; one that just ended may not be there.
-		if err := a.o.Store.Flush(ctx); err != nil {
+		if err := a.settle(ctx); err != nil {
 			return nil, err
 		}
 		i, err = a.o.Store.Invocation(ctx, in.ID)

@@ -55,9 +55,7 @@ type logsInput struct {
 }
 
 func (a *API) listLogs(ctx context.Context, in *logsInput) (*body[rest.List[hearth.LogLine]], error) {
-	// What was just written waits for its batch: a person who called and then
-	// looks expects to see it.
-	if err := a.o.Store.Flush(ctx); err != nil {
+	if err := a.settle(ctx); err != nil {
 		return nil, err
 	}
 	ls, next, err := a.o.Store.Logs(ctx, store.LogQuery{

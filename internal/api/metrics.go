@@ -16,7 +16,7 @@ func (a *API) metricOps() []operation {
 	}
 }
 
-func (a *API) getMetrics(_ context.Context, in *struct {
+func (a *API) getMetrics(ctx context.Context, in *struct {
 	Function string `query:"function" doc:"all if not given"`
 	Span     string `query:"span" doc:"how far to look back, up to an hour: 5m if not given" example:"5m"`
 }) (*body[rest.Metrics], error) {
@@ -27,6 +27,9 @@ func (a *API) getMetrics(_ context.Context, in *struct {
 			return nil, hearth.Errorf(hearth.CodeInvalid, "span %q is not between 1s and 1h", in.Span).WithField("span")
 		}
 		span = d
+	}
+	if err := a.o.Engine.Settled(ctx); err != nil {
+		return nil, err
 	}
 	names := a.o.Metrics.Functions()
 	if in.Function != "" {

@@ -43,6 +43,8 @@ type Engine struct {
 	evicted int64
 	feeding bool
 
+	unrecorded map[chan struct{}]struct{} // calls that have their reply; closed when their record is written
+
 	changed  chan struct{} // closed and replaced when Functions changes
 	started  bool
 	draining bool // no new calls
@@ -68,7 +70,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		cfg: c, log: c.Logger, drivers: map[string]*driver{}, refills: make(chan struct{}, c.RefillInParallel),
 		fns: map[string]*function{}, stems: map[stemKey]*stems{},
-		live: map[*instance]struct{}{}, hungry: map[*pool]struct{}{},
+		live: map[*instance]struct{}{}, hungry: map[*pool]struct{}{}, unrecorded: map[chan struct{}]struct{}{},
 		changed: make(chan struct{}), quieted: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for name, d := range c.Drivers {

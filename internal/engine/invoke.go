@@ -347,14 +347,19 @@ func (c *call) finishLater() {
 	}
 	c.e.mu.Lock()
 	c.pool.finishing++
+	recorded := c.e.replies()
 	c.e.mu.Unlock()
 	c.background(func() {
+		defer close(recorded)
 		c.settle()
 		c.e.mu.Lock()
 		c.pool.finishing--
 		c.release()
 		c.e.mu.Unlock()
 		c.record(nil)
+		c.e.mu.Lock()
+		delete(c.e.unrecorded, recorded)
+		c.e.mu.Unlock()
 	})
 }
 

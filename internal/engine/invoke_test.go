@@ -14,6 +14,37 @@ import (
 	"hearth/internal/sandbox/fake"
 )
 
+// The record may come later than the reply: what is left to read of the sandbox
+// is no reason to let the caller wait.
+func TestWhoCallsAndLooksFindsTheCall(t *testing.T) {
+	h := build(t, fake.Options{}, Config{})
+	defer h.close()
+	h.activate(version("f", 1))
+	h.mu.Lock() // no record can be written
+	reply, err := h.e.Invoke(t.Context(), Call{ID: "I", Function: "f", Event: hearth.Event{Body: []byte("1")}})
+	if err == nil {
+		_, err = io.Copy(io.Discard, reply.Body)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	early := h.e.Settled(gone)
+	h.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if early == nil {
+		t.Error("settled before the record was written")
+	}
+	if err := h.e.Settled(t.Context()); err != nil {
+		t.Error(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.records) != 1 || h.records[0].ID != "I" {
+		t.Errorf("records: %+v", h.records)
+	}
+}
+
 func TestHowCallsEnd(t *testing.T) {
 	seconds := func(c *hearth.Config) { c.Limits.Timeout = hearth.Duration(3 * time.Second) }
 	for _, c := range []struct {
