@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,7 +212,7 @@ func (s *Server) openAPI(ctx context.Context) error {
 
 // secure reports whether browsers reach the server by TLS.
 func (s *Server) secure() bool {
-	return s.cfg.TLSCert != "" || len(s.cfg.PublicURL) > 8 && s.cfg.PublicURL[:8] == "https://"
+	return s.cfg.TLSCert != "" || strings.HasPrefix(strings.ToLower(s.cfg.PublicURL), "https://")
 }
 
 func (s *Server) listen(context.Context) error {
@@ -239,7 +240,7 @@ func (s *Server) listen(context.Context) error {
 // URL returns how callers reach the server, without a final slash.
 func (s *Server) URL() string {
 	if s.cfg.PublicURL != "" {
-		return s.cfg.PublicURL
+		return strings.TrimRight(s.cfg.PublicURL, "/")
 	}
 	return s.localURL()
 }

@@ -63,6 +63,29 @@ func TestTheFirstStartMakesAnAdmin(t *testing.T) {
 	}
 }
 
+// A proxy that speaks TLS stands before the server.
+func TestThePublicAddressIsTheOneThatCallersSee(t *testing.T) {
+	const public = "https://functions.example.org"
+	e := servertest.Start(t, func(c *config.Config, _ *server.Options) { c.PublicURL = public + "/" })
+	if d := e.Deploy("hello", rest.DeployConfig{}); d.Function.URLs[0] != public+"/fn/hello/" {
+		t.Errorf("the function is at %v", d.Function.URLs)
+	}
+	path, ok := strings.CutPrefix(e.SignInLink().URL, public+"/auth/")
+	local, _, err := config.ReadEndpoint(e.Config.Data)
+	if err != nil || !ok {
+		t.Fatalf("the link's path is %q, the local address unknown: %v", path, err)
+	}
+	c := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := c.Get(local.URL + "/auth/" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if cs := resp.Cookies(); len(cs) != 1 || !cs[0].Secure {
+		t.Errorf("browsers may send the session without TLS: %v", cs)
+	}
+}
+
 func TestEverythingIsThereAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	first := servertest.Start(t, on(dir))
