@@ -17,9 +17,7 @@ func (c *Client) WhoAmI(ctx context.Context) (rest.Identity, error) {
 
 // SignInLink makes an address that signs a browser in as the caller, once.
 func (c *Client) SignInLink(ctx context.Context) (rest.SignInLink, error) {
-	var out rest.SignInLink
-	err := c.call(ctx, request{method: http.MethodPost, path: path("whoami", "sign-in-links")}, &out)
-	return out, err
+	return ask[rest.SignInLink](ctx, c, request{method: http.MethodPost, path: path("whoami", "sign-in-links")})
 }
 
 // Server returns what the server says about itself, with what each sandbox
@@ -71,16 +69,12 @@ func (c *Client) Users(ctx context.Context, p Page) (rest.List[hearth.User], err
 
 // AddUser makes a user, who has no key yet.
 func (c *Client) AddUser(ctx context.Context, u rest.NewUser) (hearth.User, error) {
-	var out hearth.User
-	err := c.call(ctx, request{method: http.MethodPost, path: path("users"), json: u}, &out)
-	return out, err
+	return ask[hearth.User](ctx, c, request{method: http.MethodPost, path: path("users"), json: u})
 }
 
 // UpdateUser changes the user of this name.
 func (c *Client) UpdateUser(ctx context.Context, name string, u rest.UserUpdate) (hearth.User, error) {
-	var out hearth.User
-	err := c.call(ctx, request{method: http.MethodPatch, path: path("users", name), json: u}, &out)
-	return out, err
+	return ask[hearth.User](ctx, c, request{method: http.MethodPatch, path: path("users", name), json: u})
 }
 
 // DeleteUser removes the user of this name, and its keys.
@@ -97,9 +91,7 @@ func (c *Client) Keys(ctx context.Context, user string, p Page) (rest.List[heart
 
 // AddKey makes a key. Its secret is in the reply and nowhere else.
 func (c *Client) AddKey(ctx context.Context, k rest.NewKey) (rest.CreatedKey, error) {
-	var out rest.CreatedKey
-	err := c.call(ctx, request{method: http.MethodPost, path: path("keys"), json: k}, &out)
-	return out, err
+	return ask[rest.CreatedKey](ctx, c, request{method: http.MethodPost, path: path("keys"), json: k})
 }
 
 // DeleteKey takes a key away by its ID.

@@ -180,8 +180,13 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 
 // get is call for the common case.
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {
+	return ask[T](ctx, c, request{method: http.MethodGet, path: path, query: query})
+}
+
+// ask is call that returns the reply.
+func ask[T any](ctx context.Context, c *Client, r request) (T, error) {
 	var out T
-	err := c.call(ctx, request{method: http.MethodGet, path: path, query: query}, &out)
+	err := c.call(ctx, r, &out)
 	return out, err
 }
 

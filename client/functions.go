@@ -28,9 +28,7 @@ func (c *Client) Function(ctx context.Context, name string) (rest.FunctionInfo, 
 // UpdateFunction changes what is not nil in u. With a revision other than 0 it
 // fails with CodeStale if the function has changed since.
 func (c *Client) UpdateFunction(ctx context.Context, name string, u rest.FunctionUpdate, revision int64) (rest.FunctionInfo, error) {
-	var out rest.FunctionInfo
-	err := c.call(ctx, request{method: http.MethodPatch, path: path("functions", name), json: u, header: ifMatch(revision)}, &out)
-	return out, err
+	return ask[rest.FunctionInfo](ctx, c, request{method: http.MethodPatch, path: path("functions", name), json: u, header: ifMatch(revision)})
 }
 
 // DeleteFunction removes a function with its versions and routes. Revision is
@@ -56,12 +54,10 @@ func (c *Client) Deploy(ctx context.Context, d DeployRequest) (rest.Deployed, er
 	defer pr.Close()
 	w := multipart.NewWriter(pw)
 	go func() { pw.CloseWithError(writeDeploy(w, d)) }()
-	var out rest.Deployed
-	err := c.call(ctx, request{
+	return ask[rest.Deployed](ctx, c, request{
 		method: http.MethodPost, path: path("functions", d.Name, "versions"), body: pr,
 		header: http.Header{"Content-Type": {w.FormDataContentType()}},
-	}, &out)
-	return out, err
+	})
 }
 
 func writeDeploy(w *multipart.Writer, d DeployRequest) error {
@@ -88,9 +84,7 @@ func writeDeploy(w *multipart.Writer, d DeployRequest) error {
 // Reconfigure makes a new version of the active one's code. Patch is merged
 // into its configuration as RFC 7396 says: null takes a setting away.
 func (c *Client) Reconfigure(ctx context.Context, name string, patch map[string]any) (rest.Deployed, error) {
-	var out rest.Deployed
-	err := c.call(ctx, request{method: http.MethodPatch, path: path("functions", name, "config"), json: patch}, &out)
-	return out, err
+	return ask[rest.Deployed](ctx, c, request{method: http.MethodPatch, path: path("functions", name, "config"), json: patch})
 }
 
 // Versions lists newest first.
@@ -116,7 +110,5 @@ func (c *Client) VersionCode(ctx context.Context, name string, number int) (io.R
 // Rollback lets an earlier version serve again; 0 is the one before the active
 // one. Going forward again works the same way.
 func (c *Client) Rollback(ctx context.Context, name string, version int) (rest.FunctionInfo, error) {
-	var out rest.FunctionInfo
-	err := c.call(ctx, request{method: http.MethodPost, path: path("functions", name, "rollback"), json: rest.Rollback{Version: version}}, &out)
-	return out, err
+	return ask[rest.FunctionInfo](ctx, c, request{method: http.MethodPost, path: path("functions", name, "rollback"), json: rest.Rollback{Version: version}})
 }

@@ -216,7 +216,7 @@ func (a *API) servePlain(w http.ResponseWriter, r *http.Request, name string) {
 		}
 		writeText(w, http.StatusOK, "ready\n")
 	case "openapi.json", "metrics":
-		if _, err := a.authorize(w, r, hearth.RoleViewer); err != nil {
+		if _, err := a.authorize(r, hearth.RoleViewer); err != nil {
 			a.fail(w, r, err)
 			return
 		}

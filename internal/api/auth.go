@@ -74,7 +74,7 @@ func (a *API) identify(r *http.Request) (identity, error) {
 }
 
 // authorize is identify and the check of the role.
-func (a *API) authorize(_ http.ResponseWriter, r *http.Request, role hearth.Role) (identity, error) {
+func (a *API) authorize(r *http.Request, role hearth.Role) (identity, error) {
 	id, err := a.identify(r)
 	if err != nil {
 		return id, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hearth"
+	"hearth/client/rest"
 )
 
 // isPreflight reports whether a browser asks what another origin may do.
@@ -35,7 +36,7 @@ func allowOrigin(h http.Header, r *http.Request, c *hearth.CORS) {
 		}
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" && !isPreflight(r) {
-		h.Set("Access-Control-Expose-Headers", "X-Hearth-Invocation-Id, X-Hearth-Version, X-Hearth-Start")
+		h.Set("Access-Control-Expose-Headers", rest.HeaderInvocation+", "+rest.HeaderVersion+", "+rest.HeaderStart)
 	}
 }
 

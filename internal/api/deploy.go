@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -24,10 +25,10 @@ const maxConfig = 1 << 20
 
 func (a *API) deployOps() []operation {
 	schema := func() *huma.Schema {
-		return a.huma.OpenAPI().Components.Schemas.Schema(reflectType[rest.DeployConfig](), true, "DeployConfig")
+		return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[rest.DeployConfig](), true, "DeployConfig")
 	}
 	deployed := func(o *huma.Operation) {
-		out := a.huma.OpenAPI().Components.Schemas.Schema(reflectType[rest.Deployed](), true, "Deployed")
+		out := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[rest.Deployed](), true, "Deployed")
 		o.Responses = map[string]*huma.Response{"201": {
 			Description: "It serves", Content: map[string]*huma.MediaType{"application/json": {Schema: out}},
 		}}

@@ -19,8 +19,7 @@ func (a *API) serveNamed(w http.ResponseWriter, r *http.Request) {
 	f, ok := a.functions.get(name)
 	if !ok {
 		ownHeaders(w)
-		a.fail(w, r, hearth.Errorf(hearth.CodeNotFound, "there is no function %q", name).
-			WithHint("hearth list shows those that there are"))
+		a.fail(w, r, noFunction(name))
 		return
 	}
 	path, err := url.PathUnescape("/" + below)
@@ -104,7 +103,7 @@ func (a *API) mayCall(r *http.Request, f active) (identity, error) {
 		}
 		return id, nil
 	}
-	return a.authorize(nil, r, hearth.RoleDeveloper)
+	return a.authorize(r, hearth.RoleDeveloper)
 }
 
 // hopByHop are the headers that belong to one connection (RFC 9110, 7.6.1).

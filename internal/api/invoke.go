@@ -92,14 +92,19 @@ func noFunction(name string) *hearth.Error {
 		WithHint("hearth list shows those that there are")
 }
 
+// versionParam returns the version that a query asks for, 0 for the active one.
 func versionParam(r *http.Request) (int, error) {
 	s := r.URL.Query().Get("version")
 	if s == "" {
 		return 0, nil
 	}
+	return parseVersion(s, "version")
+}
+
+func parseVersion(s, field string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return 0, hearth.Errorf(hearth.CodeInvalid, "%q is not the number of a version", s).WithField("version")
+		return 0, hearth.Errorf(hearth.CodeInvalid, "%q is not the number of a version", s).WithField(field)
 	}
 	return n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,7 +137,7 @@ func queryParam(name, typ, doc string) *huma.Param {
 // documents, in place of the library's own.
 func (a *API) documentProblems() {
 	oapi := a.huma.OpenAPI()
-	schema := huma.SchemaFromType(oapi.Components.Schemas, reflectType[rest.Problem]())
+	schema := huma.SchemaFromType(oapi.Components.Schemas, reflect.TypeFor[rest.Problem]())
 	oapi.Components.Schemas.Map()["Problem"] = schema
 	delete(oapi.Components.Schemas.Map(), "ErrorModel")
 	delete(oapi.Components.Schemas.Map(), "ErrorDetail")

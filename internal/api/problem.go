@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 
@@ -15,8 +14,6 @@ import (
 	"hearth"
 	"hearth/client/rest"
 )
-
-func reflectType[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // problem is a rest.Problem with the headers that its status asks for.
 type problem struct {

@@ -74,6 +74,14 @@ func (sessionStore) Find(string) ([]byte, bool, error)      { return nil, false,
 func (sessionStore) Commit(string, []byte, time.Time) error { return errNoContext }
 func (sessionStore) Delete(string) error                    { return errNoContext }
 
+// ownSite fails if a page of another site has the browser change something here.
+func (s *sessions) ownSite(r *http.Request) error {
+	if err := s.csrf.Check(r); err != nil {
+		return hearth.Errorf(hearth.CodeForbidden, "the request comes from another site")
+	}
+	return nil
+}
+
 // bySession finds the user of a session's cookie. As browsers send cookies by
 // themselves, a request that changes something must come from our own page.
 func (a *API) bySession(r *http.Request) (identity, error) {
@@ -81,8 +89,8 @@ func (a *API) bySession(r *http.Request) (identity, error) {
 	if err != nil || c.Value == "" {
 		return identity{}, errNoKey
 	}
-	if err := a.sessions.csrf.Check(r); err != nil {
-		return identity{}, hearth.Errorf(hearth.CodeForbidden, "the request comes from another site")
+	if err := a.sessions.ownSite(r); err != nil {
+		return identity{}, err
 	}
 	ctx, err := a.sessions.scs.Load(r.Context(), c.Value)
 	if err != nil {
@@ -157,8 +165,8 @@ func (a *API) tellSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(rest.Identity{User: id.user})
+	writeJSON(w, http.StatusOK, rest.Identity{User: id.user})
+	return nil
 }
 
 func (a *API) signInByLink(w http.ResponseWriter, r *http.Request) error {
@@ -184,8 +192,8 @@ func (a *API) signInByLink(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) signInByKey(w http.ResponseWriter, r *http.Request) error {
-	if err := a.sessions.csrf.Check(r); err != nil {
-		return hearth.Errorf(hearth.CodeForbidden, "the request comes from another site")
+	if err := a.sessions.ownSite(r); err != nil {
+		return err
 	}
 	var in struct{ Key string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096)).Decode(&in); err != nil {
@@ -220,8 +228,8 @@ func (a *API) startSession(w http.ResponseWriter, r *http.Request, user string) 
 }
 
 func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := a.sessions.csrf.Check(r); err != nil {
-		return hearth.Errorf(hearth.CodeForbidden, "the request comes from another site")
+	if err := a.sessions.ownSite(r); err != nil {
+		return err
 	}
 	if c, err := r.Cookie(sessionCookie); err == nil {
 		ctx, err := a.sessions.scs.Load(r.Context(), c.Value)

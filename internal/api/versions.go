@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -49,9 +48,9 @@ func (a *API) getVersion(ctx context.Context, in *struct {
 }
 
 func (a *API) versionCode(w http.ResponseWriter, r *http.Request) {
-	n, err := strconv.Atoi(r.PathValue("number"))
+	n, err := parseVersion(r.PathValue("number"), "number")
 	if err != nil {
-		a.fail(w, r, hearth.Errorf(hearth.CodeInvalid, "%q is not the number of a version", r.PathValue("number")).WithField("number"))
+		a.fail(w, r, err)
 		return
 	}
 	v, err := a.o.Store.Version(r.Context(), r.PathValue("name"), n)

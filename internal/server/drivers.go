@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -97,7 +98,7 @@ type Report struct {
 // to and leave things in; it must not be the data folder of a running server.
 func Doctor(ctx context.Context, dir string, o Options) (Report, error) {
 	if o.Logger == nil {
-		o.Logger = discard()
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	c, err := detect(ctx, dir, o.Languages)
 	if err != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"hearth/internal/metrics"
@@ -14,8 +13,6 @@ const (
 	sweepGrace = time.Hour // an upload may wait so long for its version
 	flushEvery = 30 * time.Second
 )
-
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // startLoops starts what is done now and then.
 func (s *Server) startLoops(ctx context.Context) error {
