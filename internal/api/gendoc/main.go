@@ -49,7 +49,7 @@ const intro = `<!-- Made by "make docs" from the server's table of operations. D
 The same as OpenAPI 3.1 is at ` + "`/openapi.json`" + ` of a running server.
 
 Send a key as ` + "`Authorization: Bearer KEY`" + `. A role includes those after it: admin, developer, viewer.
-Durations are Go strings (` + "`300ms`, `3s`" + `), memory is in MiB, times are RFC 3339 in UTC, ids are ULIDs. Lists come in
+Durations are Go strings (` + "`300ms`, `3s`" + `), memory is in MiB, times are RFC 3339 in UTC to the millisecond, ids are ULIDs. Lists come in
 pages: ask again with ` + "`cursor`" + ` set to the ` + "`next`" + ` of the page before, until there is none.
 
 Besides the operations below there are ` + "`/fn/{name}/…`" + ` and the routes that functions have chosen, ` + "`/metrics`" + ` (Prometheus) and
