@@ -59,6 +59,7 @@ class ZygoteTest(unittest.TestCase):
         self.zygote = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", sys.executable, "-I", "-S", "-B", os.path.join(shim, "zygote.py")],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=place, close_fds=False,
+            cwd="/",  # as in a sandbox; the tree may be in /tmp, which is covered
             env={"LANG": "C.UTF-8", "HOME": "/tmp", "PATH": "/usr/bin:/bin"})
         theirs.close()
         os.close(filter_fd)
