@@ -27,7 +27,8 @@ if [ "$mode" = --test ]; then
   need curl curl
   need shellcheck shellcheck
   need gcc gcc            # go test -race needs a C compiler
-  have gcc && [ ! -e /usr/include/stdlib.h ] && packages+=(libc6-dev)
+  [ -e /usr/include/stdlib.h ] || packages+=(libc6-dev)
+  need newuidmap uidmap   # user ids of their own for the sandboxes of an ordinary user
   need qemu-system-x86_64 qemu-system-x86
   need cpio cpio
   need debootstrap debootstrap
