@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,7 +73,8 @@ type API struct {
 	from      origins
 	static    http.Handler
 	started   time.Time
-	closing   chan struct{}
+	closing   chan struct{} // closed by Close
+	close     sync.Once
 }
 
 // New returns an API that knows no functions yet; see [API.Restore]. It touches
@@ -135,13 +137,10 @@ func (a *API) restore(ctx context.Context, f hearth.Function) error {
 }
 
 // Close ends event streams, which would otherwise outlast a graceful shutdown,
-// and writes what is held in memory.
+// and writes what is held in memory. It may be called any number of times, also
+// at once.
 func (a *API) Close(ctx context.Context) {
-	select {
-	case <-a.closing:
-	default:
-		close(a.closing)
-	}
+	a.close.Do(func() { close(a.closing) })
 	a.Flush(ctx)
 }
 

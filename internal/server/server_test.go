@@ -268,6 +268,20 @@ func TestCloseWorksTwiceAndWithoutServe(t *testing.T) {
 	}
 }
 
+// A program that is told to stop drains and closes at once.
+func TestDrainAndCloseMeet(t *testing.T) {
+	for range 20 {
+		e := servertest.Start(t)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			e.Stop()
+		}()
+		e.End()
+		<-done
+	}
+}
+
 func TestAnAdminWithoutAKeyGetsOne(t *testing.T) {
 	dir := t.TempDir()
 	e := servertest.Start(t, on(dir))
