@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,7 +32,10 @@ from config.yaml in the data folder, in this order.`,
 			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), cfg, server.Options{Version: a.Version}, a.greet)
+			return a.serve(cmd.Context(), cfg, server.Options{Version: a.Version}, func(ctx context.Context, s *server.Server) error {
+				a.greet(ctx, s, cfg)
+				return nil
+			})
 		},
 	}
 	config.AddFlags(c.Flags())
@@ -100,19 +104,18 @@ func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 }
 
 // greet says where the server is, and on the first start how to sign in.
-func (a *App) greet(ctx context.Context, s *server.Server) error {
+func (a *App) greet(ctx context.Context, s *server.Server, cfg config.Config) {
 	p := a.out()
 	p.printf("%s %s\n", p.bold("Hearth"), s.URL())
 	if s.Created() {
 		p.printf("  dashboard  %s\n             %s\n", absolute(s.URL(), s.SignInLink().URL), p.dim("(signs you in once, within 10 minutes; later: hearth open)"))
-		p.printf("  key        in %s of the data folder\n", config.KeyFile)
+		p.printf("  key        in %s\n", filepath.Join(cfg.Data, config.KeyFile))
 	} else {
 		p.printf("  dashboard  %s/ui/  %s\n", s.URL(), p.dim("(sign in: hearth open)"))
 	}
 	for _, d := range s.Sandboxes(ctx) {
 		printWeaker(p, d)
 	}
-	return nil
 }
 
 // printWeaker names what a driver can't hold here, or holds less well than on

@@ -47,9 +47,7 @@ examples, and for nothing else.`,
 
 // showExamples deploys what is missing and prints a line that works.
 func (a *App) showExamples(ctx context.Context, s *server.Server, cfg config.Config, names []string) error {
-	if err := a.greet(ctx, s); err != nil {
-		return err
-	}
+	a.greet(ctx, s, cfg)
 	e, key, err := config.WaitEndpoint(ctx, cfg.Data)
 	if err != nil {
 		return err
