@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func hostFiles(t *testing.T, s *suite) map[string]any {
 	other := writeCode(t, publicDir(t), s.rt.Language)
 	names, err := filepath.Glob(filepath.Join(other, "*"))
 	must(t, err)
-	return map[string]any{"paths": append(names, planted(t), s.place.Dir, "/etc/shadow", "/root/.bashrc", "/etc/hostname", s.code)}
+	return map[string]any{"paths": append(names, planted(t), s.place.Dir, "/etc/shadow", filepath.Join(rootHome(t), ".bashrc"), "/etc/hostname", s.code)}
 }
 
 func attackFiles(t *testing.T, s *suite) { wantRefused(t, s, "files", hostFiles(t, s)) }
@@ -386,4 +387,14 @@ func attackForge(t *testing.T, s *suite) {
 	}
 	destroy(t, f)
 	died(t, f)
+}
+
+// rootHome is where root keeps its own files.
+func rootHome(t testing.TB) string {
+	t.Helper()
+	u, err := user.LookupId("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.HomeDir
 }
