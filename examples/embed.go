@@ -15,6 +15,25 @@ import (
 //go:embed counter csv-stats github-webhook hello-node hello-python markdown shop-api stream-node stream-python thumbnail
 var folders embed.FS
 
+//go:embed templates.yaml
+var templates []byte
+
+// Template is what is said of an example where it is offered to start from.
+type Template struct {
+	Name        string `yaml:"name"` // of the example
+	Title       string `yaml:"title"`
+	Description string `yaml:"description"`
+}
+
+// Templates lists all examples in the order in which they are offered.
+func Templates() ([]Template, error) {
+	var ts []Template
+	if err := yaml.Unmarshal(templates, &ts); err != nil {
+		return nil, fmt.Errorf("read the templates: %w", err)
+	}
+	return ts, nil
+}
+
 // List names the examples, sorted. A name is that of the folder and of the function.
 func List() ([]string, error) {
 	entries, err := folders.ReadDir(".")

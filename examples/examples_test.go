@@ -102,6 +102,30 @@ func TestEveryExampleIsComplete(t *testing.T) {
 	}
 }
 
+// Whoever adds an example says what it is good for, and nothing else is offered.
+func TestEveryExampleIsATemplate(t *testing.T) {
+	ts, err := examples.Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	offered := map[string]bool{}
+	for _, x := range ts {
+		if offered[x.Name] || x.Title == "" || !strings.HasSuffix(x.Description, ".") {
+			t.Errorf("%+v is there twice, or says too little", x)
+		}
+		offered[x.Name] = true
+	}
+	for _, name := range mustList(t) {
+		if !offered[name] {
+			t.Errorf("%s is not among the templates", name)
+		}
+		delete(offered, name)
+	}
+	if len(offered) > 0 {
+		t.Errorf("there are no examples for the templates %v", offered)
+	}
+}
+
 // TestExamples serves every example by its shim, without a sandbox, and makes
 // the requests of its check.yaml.
 func TestExamples(t *testing.T) {

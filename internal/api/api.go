@@ -44,6 +44,7 @@ type Options struct {
 	Languages Languages
 	Logger    *slog.Logger
 	Web       fs.FS // the dashboard
+	Templates []rest.Template
 
 	Version, Instance string
 	URL               func() string                           // how callers reach the server, without a final slash

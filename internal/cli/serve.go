@@ -50,6 +50,10 @@ func (a *App) serve(ctx context.Context, cfg config.Config, o server.Options, re
 	if o.Logger == nil {
 		o.Logger = newLogger(a.Err, cfg)
 	}
+	var err error
+	if o.Templates, err = templates(); err != nil {
+		return err
+	}
 	s, err := server.Open(ctx, cfg, o)
 	if err != nil {
 		return err

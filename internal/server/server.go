@@ -38,6 +38,9 @@ type Options struct {
 	Version string
 	Logger  *slog.Logger // nil discards
 
+	// Templates are offered to start functions from. Their Runtime is filled in.
+	Templates []rest.Template
+
 	// AllowUnenforcedFor, if set, lets single versions run although this host
 	// can't enforce some of their limits.
 	AllowUnenforcedFor func(hearth.Version) bool
@@ -201,7 +204,7 @@ func (s *Server) openAPI(ctx context.Context) error {
 	}
 	s.api = api.New(api.Options{
 		Engine: s.engine, Store: s.store, Bundles: s.bundles, Logs: s.hub, Metrics: s.metrics,
-		Languages: languages{s.catalog}, Logger: s.log, Web: web.Files(),
+		Languages: languages{s.catalog}, Logger: s.log, Web: web.Files(), Templates: s.opts.Templates,
 		Version: s.opts.Version, Instance: s.instance, URL: s.URL, Ready: s.ready.Load,
 		Drivers: s.drivers.report, Sandbox: s.cfg.Sandbox, Proxies: proxies, Secure: s.secure(),
 		MaxRequest: int64(s.cfg.MaxRequestMiB) << 20, MaxCode: int64(s.cfg.MaxCodeMiB) << 20,
