@@ -97,6 +97,12 @@ func (c *Client) Version(ctx context.Context, name string, number int) (hearth.V
 	return get[hearth.Version](ctx, c, path("functions", name, "versions", strconv.Itoa(number)), nil)
 }
 
+// VersionFiles returns the files of a version, with the text of those that are
+// text and not too long.
+func (c *Client) VersionFiles(ctx context.Context, name string, number int) (rest.VersionFiles, error) {
+	return get[rest.VersionFiles](ctx, c, path("functions", name, "versions", strconv.Itoa(number), "files"), nil)
+}
+
 // VersionCode returns the code of a version as a .tar.gz, which the caller
 // closes.
 func (c *Client) VersionCode(ctx context.Context, name string, number int) (io.ReadCloser, error) {

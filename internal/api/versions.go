@@ -9,6 +9,7 @@ import (
 
 	"hearth"
 	"hearth/client/rest"
+	"hearth/internal/bundle"
 )
 
 func (a *API) versionOps() []operation {
@@ -16,6 +17,7 @@ func (a *API) versionOps() []operation {
 	return []operation{
 		call(a, op("list-versions", "GET", "/functions/{name}/versions", tag, "List versions, newest first", hearth.RoleViewer), a.listVersions),
 		call(a, op("get-version", "GET", "/functions/{name}/versions/{number}", tag, "Get a version", hearth.RoleViewer), a.getVersion),
+		call(a, op("list-version-files", "GET", "/functions/{name}/versions/{number}/files", tag, "List the files of a version with their text", hearth.RoleViewer), a.versionFiles),
 		op("get-version-code", "GET", "/functions/{name}/versions/{number}/code", tag, "Download the code of a version", hearth.RoleDeveloper).
 			doc(func(o *huma.Operation) {
 				o.Responses = map[string]*huma.Response{"200": {
@@ -45,6 +47,28 @@ func (a *API) getVersion(ctx context.Context, in *struct {
 }) (*body[hearth.Version], error) {
 	v, err := a.o.Store.Version(ctx, in.Name, in.Number)
 	return &body[hearth.Version]{redact(ctx, v)}, err
+}
+
+// fileView is what one reply holds of a version's code.
+var fileView = bundle.View{Files: 1000, FileText: 256 << 10, Text: 4 << 20}
+
+func (a *API) versionFiles(ctx context.Context, in *struct {
+	ByName
+	Number int `path:"number" minimum:"1"`
+}) (*body[rest.VersionFiles], error) {
+	v, err := a.o.Store.Version(ctx, in.Name, in.Number)
+	if err != nil {
+		return nil, err
+	}
+	files, truncated, err := a.o.Bundles.Files(ctx, v.CodeDigest, fileView)
+	if err != nil {
+		return nil, err
+	}
+	out := rest.VersionFiles{Files: make([]rest.VersionFile, 0, len(files)), Truncated: truncated}
+	for _, f := range files {
+		out.Files = append(out.Files, rest.VersionFile(f))
+	}
+	return &body[rest.VersionFiles]{out}, nil
 }
 
 func (a *API) versionCode(w http.ResponseWriter, r *http.Request) {
