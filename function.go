@@ -31,6 +31,7 @@ type Version struct {
 	CodeDigest string    `json:"code_digest"` // "sha256:…" of the bundle
 	CodeBytes  int64     `json:"code_bytes"`  // unpacked
 	Config     Config    `json:"config"`
+	Message    string    `json:"message,omitempty"` // what its author said of it
 	CreatedAt  time.Time `json:"created_at"`
 	CreatedBy  string    `json:"created_by"`
 }

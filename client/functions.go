@@ -115,6 +115,6 @@ func (c *Client) VersionCode(ctx context.Context, name string, number int) (io.R
 
 // Rollback lets an earlier version serve again; 0 is the one before the active
 // one. Going forward again works the same way.
-func (c *Client) Rollback(ctx context.Context, name string, version int) (rest.FunctionInfo, error) {
-	return ask[rest.FunctionInfo](ctx, c, request{method: http.MethodPost, path: path("functions", name, "rollback"), json: rest.Rollback{Version: version}})
+func (c *Client) Rollback(ctx context.Context, name string, r rest.Rollback) (rest.FunctionInfo, error) {
+	return ask[rest.FunctionInfo](ctx, c, request{method: http.MethodPost, path: path("functions", name, "rollback"), json: r})
 }

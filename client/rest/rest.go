@@ -47,6 +47,8 @@ type DeployConfig struct {
 	Public *bool           `json:"public,omitempty" doc:"its routes need no key"`
 	Routes *[]hearth.Route `json:"routes,omitempty"`
 	CORS   *hearth.CORS    `json:"cors,omitempty"`
+
+	Message string `json:"message,omitempty" doc:"what is said of this deploy, up to 200 characters on one line"`
 }
 
 // Deployed is the reply to a deploy.
@@ -76,7 +78,8 @@ type FunctionUpdate struct {
 
 // Rollback asks for an earlier version; 0 is the one before the active one.
 type Rollback struct {
-	Version int `json:"version,omitempty" minimum:"0"`
+	Version int    `json:"version,omitempty" minimum:"0"`
+	Message string `json:"message,omitempty" doc:"why, up to 200 characters on one line"`
 }
 
 // Identity is who the caller is.

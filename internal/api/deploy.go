@@ -196,7 +196,7 @@ func (d *deployer) deployLocked(ctx context.Context, name string, cfg rest.Deplo
 	if err != nil {
 		return out, err
 	}
-	v.CreatedBy = caller(ctx).user.Name
+	v.CreatedBy, v.Message = caller(ctx).user.Name, cfg.Message
 	f, u, err := functionOf(name, cfg)
 	if err != nil {
 		return out, err
@@ -209,7 +209,7 @@ func (d *deployer) deployLocked(ctx context.Context, name string, cfg rest.Deplo
 	if err != nil {
 		return out, errors.Join(err, d.drop(ctx, v))
 	}
-	if f, err = d.api.o.Store.Activate(ctx, name, v.Number, u, 0); err != nil {
+	if f, err = d.api.o.Store.Activate(ctx, noted(v), u, 0); err != nil {
 		d.api.o.Engine.Discard(v)
 		return out, errors.Join(err, d.drop(ctx, v))
 	}
@@ -223,6 +223,11 @@ func (d *deployer) deployLocked(ctx context.Context, name string, cfg rest.Deplo
 			Sealed: ready.Sealed, Warnings: ready.Warnings,
 		},
 	}, nil
+}
+
+// noted is what the history says of a deploy of v.
+func noted(v hearth.Version) hearth.Deploy {
+	return hearth.Deploy{Function: v.Function, Version: v.Number, Kind: hearth.DeployNew, By: v.CreatedBy, Message: v.Message}
 }
 
 // drop forgets a version that never served, even if the caller is gone.
@@ -255,7 +260,7 @@ func (d *deployer) version(name string, cfg rest.DeployConfig, code bundle.Bundl
 			return v, err
 		}
 	}
-	if err := v.Config.Validate(); err != nil {
+	if err := errors.Join(v.Config.Validate(), hearth.ValidateMessage(cfg.Message)); err != nil {
 		return v, err
 	}
 	files, err := d.api.o.Bundles.FS(code.Digest)

@@ -104,7 +104,7 @@ func (a *API) deleteFunction(ctx context.Context, in *struct {
 	}
 	unlock := a.deployer.locks.lock(in.Name)
 	defer unlock()
-	if err := a.o.Store.DeleteFunction(ctx, in.Name, rev); err != nil {
+	if err := a.o.Store.DeleteFunction(ctx, in.Name, caller(ctx).user.Name, rev); err != nil {
 		return nil, err
 	}
 	a.functions.remove(in.Name)
@@ -119,6 +119,9 @@ func (a *API) rollback(ctx context.Context, in *struct {
 	ByName
 	Body rest.Rollback
 }) (*withETag, error) {
+	if err := hearth.ValidateMessage(in.Body.Message); err != nil {
+		return nil, err
+	}
 	unlock := a.deployer.locks.lock(in.Name)
 	defer unlock()
 	f, err := a.o.Store.Function(ctx, in.Name)
@@ -129,7 +132,8 @@ func (a *API) rollback(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if f, err = a.o.Store.Activate(ctx, f.Name, v.Number, store.FunctionUpdate{}, 0); err != nil {
+	d := hearth.Deploy{Function: f.Name, Version: v.Number, Kind: hearth.DeployActivate, By: caller(ctx).user.Name, Message: in.Body.Message}
+	if f, err = a.o.Store.Activate(ctx, d, store.FunctionUpdate{}, 0); err != nil {
 		return nil, err
 	}
 	return a.tagged(ctx, f, a.deployer.put(ctx, f, v, rest.EventActivated))

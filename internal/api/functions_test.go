@@ -84,7 +84,7 @@ func TestRollbackGoesBackAndForth(t *testing.T) {
 		to, active int
 		text       string
 	}{{0, 1, `"one"`}, {2, 2, `"two"`}, {1, 1, `"one"`}} {
-		f, err := e.Admin.Rollback(t.Context(), "hello", step.to)
+		f, err := e.Admin.Rollback(t.Context(), "hello", rest.Rollback{Version: step.to})
 		if err != nil || f.Active != step.active || f.Version.Number != step.active {
 			t.Fatalf("to %d: %+v, %v", step.to, f, err)
 		}
@@ -92,10 +92,10 @@ func TestRollbackGoesBackAndForth(t *testing.T) {
 			t.Errorf("to %d: it says %s", step.to, got)
 		}
 	}
-	if _, err := e.Admin.Rollback(t.Context(), "hello", 0); hearth.ErrorCode(err) != hearth.CodeConflict {
+	if _, err := e.Admin.Rollback(t.Context(), "hello", rest.Rollback{}); hearth.ErrorCode(err) != hearth.CodeConflict {
 		t.Errorf("before the first: %v", err)
 	}
-	if _, err := e.Admin.Rollback(t.Context(), "hello", 9); hearth.ErrorCode(err) != hearth.CodeNotFound {
+	if _, err := e.Admin.Rollback(t.Context(), "hello", rest.Rollback{Version: 9}); hearth.ErrorCode(err) != hearth.CodeNotFound {
 		t.Errorf("to a version that isn't: %v", err)
 	}
 }

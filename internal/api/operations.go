@@ -63,7 +63,7 @@ func (o operation) doc(change func(*huma.Operation)) operation {
 func (a *API) table() []operation {
 	return slices.Concat(
 		a.functionOps(), a.versionOps(), a.deployOps(), a.invocationOps(), a.logOps(), a.metricOps(),
-		a.templateOps(),
+		a.templateOps(), a.historyOps(), a.testEventOps(),
 		a.sandboxOps(), a.userOps(), a.keyOps(), a.selfOps(),
 	)
 }

@@ -38,6 +38,10 @@ A file .hearthignore there names what stays behind, in the manner of .gitignore.
 			if err := s.unify("hearth deploy"); err != nil {
 				return err
 			}
+			var size mib
+			if s.Message != "" && size.Set(s.Message) == nil {
+				return usage("--message is %q, a size", s.Message).WithField("message").WithHint("-m is short for --message; for memory write --memory %s", s.Message)
+			}
 			s.Env = map[string]string{}
 			for _, kv := range env {
 				k, v, ok := strings.Cut(kv, "=")
@@ -57,7 +61,8 @@ A file .hearthignore there names what stays behind, in the manner of .gitignore.
 	f.StringVar(&s.Language, "language", "", "the same as --runtime: python or javascript")
 	f.StringVar(&s.Handler, "handler", "", "module.function (default: guessed from the code)")
 	f.StringVar(&s.Sandbox, "sandbox", "", "what isolates it (default: the server's, native)")
-	f.VarP(&s.Memory, "memory", "m", "memory of a sandbox in MiB (default 128)")
+	f.StringVarP(&s.Message, "message", "m", "", "what changed, for the history of deploys: one line, up to 200 characters")
+	f.Var(&s.Memory, "memory", "memory of a sandbox in MiB (default 128)")
 	f.DurationVarP(&s.Timeout, "timeout", "t", 0, "longest time of one call (default 10s)")
 	f.Float64Var(&s.CPU, "cpu", 0, "cores of a sandbox (default 1)")
 	f.IntVar(&s.PIDs, "pids", 0, "processes and threads of a sandbox (default 64)")

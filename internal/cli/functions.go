@@ -149,7 +149,8 @@ func (a *App) versionsCmd() *cobra.Command {
 }
 
 func (a *App) rollbackCmd() *cobra.Command {
-	return &cobra.Command{
+	var message string
+	c := &cobra.Command{
 		Use: "rollback NAME [VERSION]", Short: "Let an earlier version serve again, at once",
 		Long: "Rollback lets VERSION take the traffic, or the version before the active one.\nGoing forward again works the same way.",
 		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeFunctions,
@@ -166,7 +167,7 @@ func (a *App) rollbackCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f, err := cl.Rollback(cmd.Context(), args[0], version)
+			f, err := cl.Rollback(cmd.Context(), args[0], rest.Rollback{Version: version, Message: message})
 			if err != nil {
 				return noSuch(cmd.Context(), cl, args[0], err)
 			}
@@ -179,6 +180,8 @@ func (a *App) rollbackCmd() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVarP(&message, "message", "m", "", "why, for the history of deploys: one line, up to 200 characters")
+	return c
 }
 
 func (a *App) deleteCmd() *cobra.Command {

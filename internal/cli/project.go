@@ -116,6 +116,8 @@ type settings struct {
 	OnDisconnect string            `yaml:"on-disconnect"`
 	CORS         *cors             `yaml:"cors"`
 
+	Message string // by flag only: it is of one deploy
+
 	changed func(flag string) bool // which were said, where the zero value is a word too
 }
 
@@ -263,6 +265,7 @@ func (s settings) overlay(flags settings) settings {
 	pick(&s.BatchWait, flags.BatchWait, byFlag("batch-wait"))
 	pick(&s.OnDisconnect, flags.OnDisconnect, flags.OnDisconnect != "")
 	pick(&s.Public, flags.Public, byFlag("public"))
+	s.Message = flags.Message
 	if len(flags.Route) > 0 {
 		s.Route = flags.Route
 	}
@@ -292,7 +295,7 @@ func (s settings) config() (rest.DeployConfig, error) {
 		},
 		Env: s.Env, Network: hearth.Network(s.Network), Concurrency: s.Concurrency, MaxScale: s.MaxScale, MinWarm: s.MinWarm,
 		KeepAlive: hearth.Duration(s.KeepAlive), OnDisconnect: hearth.Disconnect(s.OnDisconnect),
-		Batch: hearth.Batch{Size: s.BatchSize, Wait: hearth.Duration(s.BatchWait)},
+		Batch: hearth.Batch{Size: s.BatchSize, Wait: hearth.Duration(s.BatchWait)}, Message: s.Message,
 	}
 	for _, x := range []struct {
 		name  string

@@ -8,6 +8,7 @@ import (
 	"path"
 	"unicode/utf8"
 
+	"hearth"
 	"hearth/client/rest"
 	"hearth/examples"
 )
@@ -60,13 +61,13 @@ func templateOf(x examples.Template) (rest.Template, error) {
 }
 
 // eventOf makes a test event of an example's check.
-func eventOf(example string, c examples.Check) (rest.TestEvent, error) {
+func eventOf(example string, c examples.Check) (hearth.TestEvent, error) {
 	body, err := c.Request.Payload(example)
 	if err != nil {
-		return rest.TestEvent{}, err
+		return hearth.TestEvent{}, err
 	}
-	e := rest.TestEvent{
-		Name: c.Name, Kind: rest.TestEventHTTP, Method: c.Request.Method, Path: c.Request.Path, Headers: c.Request.Headers,
+	e := hearth.TestEvent{
+		Name: c.Name, Kind: hearth.TestEventHTTP, Method: c.Request.Method, Path: c.Request.Path, Headers: c.Request.Headers,
 		Body: string(body), Shared: true,
 	}
 	if e.Method == "" {

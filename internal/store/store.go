@@ -16,6 +16,7 @@ import (
 // one), CodeInvalid (a cursor that isn't ours). Others are the database's own.
 type Store interface {
 	Functions
+	TestEvents
 	Accounts
 	Sessions
 	Telemetry
@@ -47,20 +48,52 @@ type Functions interface {
 	// DropVersion forgets a version that never became active, and its function
 	// if that has no other.
 	DropVersion(ctx context.Context, name string, number int) error
-	// Activate lets a version take the traffic and applies u in the same
-	// transaction. ifRevision 0 is any.
-	Activate(ctx context.Context, name string, number int, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
+	// Activate lets d.Version of d.Function take the traffic, applies u and
+	// notes d in the history, all in one transaction. The store sets the ID, At
+	// and FromVersion of what it notes. ifRevision 0 is any.
+	Activate(ctx context.Context, d hearth.Deploy, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
 	// UpdateFunction changes what is not nil.
 	UpdateFunction(ctx context.Context, name string, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
-	// DeleteFunction removes it with versions and routes. Invocations and logs
-	// stay until their retention ends.
-	DeleteFunction(ctx context.Context, name string, ifRevision int64) error
+	// DeleteFunction removes it with versions, routes and test events, and notes
+	// in the history that by did. Invocations and logs stay until their retention
+	// ends.
+	DeleteFunction(ctx context.Context, name, by string, ifRevision int64) error
 
 	Version(ctx context.Context, name string, number int) (hearth.Version, error)
 	// Versions lists newest first.
 	Versions(ctx context.Context, name string, p Page) (vs []hearth.Version, next string, err error)
 	// CodeDigests returns the digests that versions refer to.
 	CodeDigests(ctx context.Context) (map[string]bool, error)
+
+	// Deploys lists the history newest first. What is of deleted functions stays.
+	Deploys(ctx context.Context, q DeployQuery, p Page) (ds []hearth.Deploy, next string, err error)
+}
+
+// DeployQuery filters; zero fields don't.
+type DeployQuery struct {
+	Function string
+	From, To time.Time // From inclusive, To exclusive
+}
+
+// TestEvents holds the calls that are kept with functions. Methods on an event
+// of a function that isn't there fail with CodeNotFound.
+type TestEvents interface {
+	// TestEvents lists all of a function by name: there are few.
+	TestEvents(ctx context.Context, function string) ([]hearth.TestEvent, error)
+	TestEvent(ctx context.Context, function, name string) (hearth.TestEvent, error)
+	// PutTestEvent stores e under its name, in the place of the one that was
+	// there, and sets UpdatedAt, which grows with every change of an event. It
+	// fails with CodeStale unless w holds, and with CodeConflict if the function
+	// has hearth.MaxTestEvents others.
+	PutTestEvent(ctx context.Context, function string, e hearth.TestEvent, w EventWas) (hearth.TestEvent, error)
+	DeleteTestEvent(ctx context.Context, function, name string, w EventWas) error
+}
+
+// EventWas is what a change of a test event takes for granted; the zero value is
+// nothing.
+type EventWas struct {
+	Absent    bool
+	UpdatedAt time.Time
 }
 
 // FunctionUpdate is what may change without a new version; nil leaves it.

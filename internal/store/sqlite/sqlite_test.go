@@ -247,6 +247,29 @@ func mustExec(t *testing.T, path, query string) {
 	}
 }
 
+// A database from before the history gets what can be told of it.
+func TestHistoryOfTheTimeBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	db := mustOpen(t, path, sqlite.Options{})
+	storetest.MustDeploy(t, db, storetest.Function("hello"))
+	storetest.MustAdd(t, db, storetest.Function("hello")) // never served
+	storetest.MustDeploy(t, db, storetest.Function("hello"))
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, path, `DROP TABLE test_events; DROP TABLE deploys; ALTER TABLE versions DROP COLUMN message;
+		DELETE FROM goose_db_version WHERE version_id = 5`)
+	ds, _, err := mustOpen(t, path, sqlite.Options{}).Deploys(t.Context(), store.DeployQuery{Function: "hello"}, store.Page{})
+	if err != nil || len(ds) != 2 {
+		t.Fatalf("the history has %+v, %v", ds, err)
+	}
+	last, first := ds[0], ds[1]
+	if last.Version != 3 || last.FromVersion != 1 || last.Kind != hearth.DeployNew || last.By != "ada" || len(last.ID) != 26 ||
+		first.Version != 1 || first.FromVersion != 0 || first.ID == last.ID {
+		t.Errorf("the history has %+v", ds)
+	}
+}
+
 // Each list has an index that gives it in order: no page sorts, and none reads
 // the whole table.
 func TestListsUseIndexes(t *testing.T) {
@@ -265,6 +288,8 @@ func TestListsUseIndexes(t *testing.T) {
 		`SELECT text FROM logs WHERE invocation = $1 AND invocation <> '' AND function || '' = $2 ORDER BY seq DESC LIMIT 9`:                      "logs_by_invocation",
 		`SELECT text FROM logs WHERE seq > 5 ORDER BY seq LIMIT 9`:                                                                                "INTEGER PRIMARY KEY",
 		`DELETE FROM logs WHERE seq IN (SELECT seq FROM logs WHERE at < 5 ORDER BY at LIMIT 9)`:                                                   "logs_by_time",
+		`SELECT id FROM deploys WHERE (at < $1 OR (at = $1 AND id < $2)) AND at <= $1 ORDER BY at DESC, id DESC LIMIT 9`:                          "deploys_by_time",
+		`SELECT id FROM deploys WHERE function = 'a' AND at >= 5 AND at < 9 ORDER BY at DESC, id DESC LIMIT 9`:                                    "deploys_by_function",
 	} {
 		plan := explainPlan(t, raw, query)
 		if !strings.Contains(plan, index) || strings.Contains(plan, "TEMP B-TREE") {

@@ -134,10 +134,10 @@ func (s *Store) AddVersion(ctx context.Context, f hearth.Function, v hearth.Vers
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO versions
-			(function, number, runtime, handler, sandbox, code_digest, code_bytes, config, created_at, created_by)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			(function, number, runtime, handler, sandbox, code_digest, code_bytes, config, created_at, created_by, message)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 			v.Function, v.Number, v.Runtime, v.Handler, v.Sandbox, v.CodeDigest, v.CodeBytes, string(config),
-			micros(v.CreatedAt), v.CreatedBy)
+			micros(v.CreatedAt), v.CreatedBy, v.Message)
 		return err
 	})
 	return v, err
@@ -244,22 +244,27 @@ func noVersion(name string, number int) error {
 }
 
 // Activate gives a version the traffic.
-func (s *Store) Activate(ctx context.Context, name string, number int, u store.FunctionUpdate, ifRevision int64) (f hearth.Function, err error) {
+func (s *Store) Activate(ctx context.Context, d hearth.Deploy, u store.FunctionUpdate, ifRevision int64) (f hearth.Function, err error) {
 	err = s.write(ctx, "activate version", func(tx *sql.Tx) error {
-		if f, err = lockFunction(ctx, tx, name, ifRevision); err != nil {
+		if f, err = lockFunction(ctx, tx, d.Function, ifRevision); err != nil {
 			return err
 		}
+		at := s.now()
 		res, err := tx.ExecContext(ctx, `UPDATE versions SET activated_at = COALESCE(activated_at, $3) WHERE function = $1 AND number = $2`,
-			name, number, micros(s.now()))
+			d.Function, d.Version, micros(at))
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil {
 			return err
 		} else if n == 0 {
-			return noVersion(name, number)
+			return noVersion(d.Function, d.Version)
 		}
-		f.Active = number
+		d.At, d.FromVersion = at, f.Active
+		if err := insertDeploy(ctx, tx, d); err != nil {
+			return err
+		}
+		f.Active = d.Version
 		return s.saveFunction(ctx, tx, &f, u)
 	})
 	return f, err
@@ -325,18 +330,23 @@ func (s *Store) replaceRoutes(ctx context.Context, tx *sql.Tx, name string, rout
 	return insertRoutes(ctx, tx, name, routes)
 }
 
-// DeleteFunction removes a function with its versions and routes.
-func (s *Store) DeleteFunction(ctx context.Context, name string, ifRevision int64) error {
+// DeleteFunction removes a function with all that is its own.
+func (s *Store) DeleteFunction(ctx context.Context, name, by string, ifRevision int64) error {
 	return s.write(ctx, "delete function", func(tx *sql.Tx) error {
-		if _, err := lockFunction(ctx, tx, name, ifRevision); err != nil {
+		f, err := lockFunction(ctx, tx, name, ifRevision)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM functions WHERE name = $1`, name)
+		d := hearth.Deploy{At: s.now(), Function: name, Kind: hearth.DeployDelete, FromVersion: f.Active, By: by}
+		if err := insertDeploy(ctx, tx, d); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM functions WHERE name = $1`, name)
 		return err
 	})
 }
 
-const versionColumns = `function, number, runtime, handler, sandbox, code_digest, code_bytes, config, created_at, created_by`
+const versionColumns = `function, number, runtime, handler, sandbox, code_digest, code_bytes, config, created_at, created_by, message`
 
 func scanVersion(r scanner) (hearth.Version, error) {
 	var (
@@ -344,7 +354,7 @@ func scanVersion(r scanner) (hearth.Version, error) {
 		config  string
 		created int64
 	)
-	err := r.Scan(&v.Function, &v.Number, &v.Runtime, &v.Handler, &v.Sandbox, &v.CodeDigest, &v.CodeBytes, &config, &created, &v.CreatedBy)
+	err := r.Scan(&v.Function, &v.Number, &v.Runtime, &v.Handler, &v.Sandbox, &v.CodeDigest, &v.CodeBytes, &config, &created, &v.CreatedBy, &v.Message)
 	if err != nil {
 		return v, err
 	}

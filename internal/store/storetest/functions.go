@@ -75,7 +75,7 @@ func testActivate(t *testing.T, s store.Store) {
 	v2 := MustAdd(t, s, Function("hello"))
 	public, routes := true, []hearth.Route{{Path: "/new"}, {Method: "GET", Path: "/a"}}
 	cors := &hearth.CORS{Origins: []string{"https://a.example"}}
-	f := must[hearth.Function](t)(s.Activate(t.Context(), "hello", v2.Number,
+	f := must[hearth.Function](t)(s.Activate(t.Context(), Activation("hello", v2.Number),
 		store.FunctionUpdate{Public: &public, Routes: &routes, CORS: &cors}, 1))
 	if f.Active != 2 || !f.Public || f.Revision != 2 {
 		t.Errorf("activated %+v", f)
@@ -101,9 +101,9 @@ func testStale(t *testing.T, s store.Store) {
 	u := store.FunctionUpdate{Public: &public}
 	_, err := s.UpdateFunction(t.Context(), "hello", u, 1)
 	wantCode(t, err, hearth.CodeStale)
-	_, err = s.Activate(t.Context(), "hello", 1, u, 3)
+	_, err = s.Activate(t.Context(), Activation("hello", 1), u, 3)
 	wantCode(t, err, hearth.CodeStale)
-	wantCode(t, s.DeleteFunction(t.Context(), "hello", 1), hearth.CodeStale)
+	wantCode(t, s.DeleteFunction(t.Context(), "hello", "ada", 1), hearth.CodeStale)
 	f := must[hearth.Function](t)(s.Function(t.Context(), "hello"))
 	if f.Public || f.Revision != 2 {
 		t.Errorf("a refused change left %+v", f)
@@ -131,11 +131,11 @@ func testNotFound(t *testing.T, s store.Store) {
 	wantCode(t, err, hearth.CodeNotFound)
 	_, _, err = s.Versions(ctx, "nobody", store.Page{})
 	wantCode(t, err, hearth.CodeNotFound)
-	_, err = s.Activate(ctx, "hello", 2, store.FunctionUpdate{}, 0)
+	_, err = s.Activate(ctx, Activation("hello", 2), store.FunctionUpdate{}, 0)
 	wantCode(t, err, hearth.CodeNotFound)
 	_, err = s.UpdateFunction(ctx, "nobody", store.FunctionUpdate{}, 0)
 	wantCode(t, err, hearth.CodeNotFound)
-	wantCode(t, s.DeleteFunction(ctx, "nobody", 0), hearth.CodeNotFound)
+	wantCode(t, s.DeleteFunction(ctx, "nobody", "ada", 0), hearth.CodeNotFound)
 	wantCode(t, s.DropVersion(ctx, "hello", 2), hearth.CodeNotFound)
 	_, err = s.Invocation(ctx, "nothing")
 	wantCode(t, err, hearth.CodeNotFound)
@@ -171,7 +171,7 @@ func testRouteOwner(t *testing.T, s store.Store) {
 	routes := []hearth.Route{{Path: "/sell"}}
 	_, err = s.UpdateFunction(t.Context(), "rival", store.FunctionUpdate{Routes: &routes}, 0)
 	wantCode(t, err, hearth.CodeConflict)
-	_, err = s.Activate(t.Context(), "rival", 1, store.FunctionUpdate{Routes: &routes}, 0)
+	_, err = s.Activate(t.Context(), Activation("rival", 1), store.FunctionUpdate{Routes: &routes}, 0)
 	wantCode(t, err, hearth.CodeConflict)
 	// None of it left a trace.
 	if _, err = s.Function(t.Context(), "new"); hearth.ErrorCode(err) != hearth.CodeNotFound {
@@ -215,7 +215,7 @@ func testDeleteFunction(t *testing.T, s store.Store) {
 	MustDeploy(t, s, Function("hello"))
 	s.RecordInvocation(Invocation("hello", time.Now()))
 	mustFlush(t, s)
-	if err := s.DeleteFunction(t.Context(), "hello", 3); err != nil {
+	if err := s.DeleteFunction(t.Context(), "hello", "ada", 3); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Version(t.Context(), "hello", 1); hearth.ErrorCode(err) != hearth.CodeNotFound {
@@ -301,7 +301,7 @@ func testPagingUnderWrites(t *testing.T, s store.Store) {
 		cursor = next
 		// What was given out goes, the one the cursor stands on included, and
 		// something new comes in front of it.
-		if err := s.DeleteFunction(t.Context(), fs[len(fs)-1].Name, 0); err != nil {
+		if err := s.DeleteFunction(t.Context(), fs[len(fs)-1].Name, "ada", 0); err != nil {
 			t.Fatal(err)
 		}
 		MustAdd(t, s, Function(fmt.Sprintf("f00-%d", step)))

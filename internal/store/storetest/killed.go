@@ -90,7 +90,7 @@ func writeUntilKilled(open func(dir string) (store.Store, error), dir string) {
 		name := fmt.Sprintf("f-%d-%d", os.Getpid(), n)
 		v, err := s.AddVersion(ctx, Function(name, "/"+name), Version())
 		if err == nil {
-			_, err = s.Activate(ctx, name, v.Number, store.FunctionUpdate{}, 0)
+			_, err = s.Activate(ctx, Activation(name, v.Number), store.FunctionUpdate{}, 0)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "write:", err)
@@ -113,6 +113,9 @@ func checkAcknowledged(t *testing.T, s store.Store, names []string) {
 		}
 		if _, err := s.Version(t.Context(), name, 1); err != nil {
 			t.Errorf("its version: %v", err)
+		}
+		if ds, _, err := s.Deploys(t.Context(), store.DeployQuery{Function: name}, store.Page{}); err != nil || len(ds) != 1 || ds[0].Version != 1 {
+			t.Errorf("its history is %+v, %v", ds, err)
 		}
 	}
 	MustDeploy(t, s, hearth.Function{Name: "after-" + names[0]})

@@ -39,6 +39,15 @@ func Run(t *testing.T, open Open) {
 		{"strange cursors and limits are refused", testBadPages},
 		{"digests in use are known", testDigests},
 		{"concurrent deploys get numbers of their own", testConcurrentDeploys},
+		{"the history tells what served when, and why", testHistory},
+		{"the history is filtered and read page by page", testHistoryPages},
+		{"what was refused is not in the history", testNoHistory},
+
+		{"test events come back whole", testEventRoundTrip},
+		{"test events go with their function", testEventsOfDeleted},
+		{"a stale change of a test event is refused", testStaleEvent},
+		{"a function has so many test events and no more", testTooManyEvents},
+		{"what has no test events is not found", testMissingEvents},
 
 		{"users have one name each", testUsers},
 		{"the last admin stays", testLastAdmin},
@@ -80,7 +89,7 @@ func Version() hearth.Version {
 	c.KeepAlive = hearth.Duration(90 * time.Second)
 	return hearth.Version{
 		Runtime: "python3.11", Handler: "pkg.main.handler", Sandbox: "native",
-		CodeDigest: "sha256:0011", CodeBytes: 1234, Config: c, CreatedBy: "ada",
+		CodeDigest: "sha256:0011", CodeBytes: 1234, Config: c, Message: "Say „hello“ louder", CreatedBy: "ada",
 	}
 }
 
@@ -97,11 +106,16 @@ func Function(name string, routes ...string) hearth.Function {
 	return f
 }
 
+// Activation is what a deploy of new code notes.
+func Activation(function string, number int) hearth.Deploy {
+	return hearth.Deploy{Function: function, Version: number, Kind: hearth.DeployNew, By: "ada"}
+}
+
 // MustDeploy adds a version and activates it.
 func MustDeploy(t *testing.T, s store.Store, f hearth.Function) hearth.Version {
 	t.Helper()
 	v := MustAdd(t, s, f)
-	if _, err := s.Activate(t.Context(), f.Name, v.Number, store.FunctionUpdate{}, 0); err != nil {
+	if _, err := s.Activate(t.Context(), Activation(f.Name, v.Number), store.FunctionUpdate{}, 0); err != nil {
 		t.Fatalf("activate %s: %v", v.Ref(), err)
 	}
 	return v
