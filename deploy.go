@@ -30,8 +30,8 @@ const (
 	DeployDelete   DeployKind = "deleted"   // of the function
 )
 
-// maxMessage is the longest message of a deploy, in characters.
-const maxMessage = 200
+// MaxMessage is the length of the longest message of a deploy, in characters.
+const MaxMessage = 200
 
 // ValidateMessage reports, as an [Error] with code [CodeInvalid], why s can't be
 // said of a deploy.
@@ -42,8 +42,8 @@ func ValidateMessage(s string) error {
 	switch n := utf8.RuneCountInString(s); {
 	case !utf8.ValidString(s):
 		return bad("is not UTF-8").WithHint("write it as UTF-8 text")
-	case n > maxMessage:
-		return bad("has %d characters, over the limit of %d", n, maxMessage).WithHint("say it shorter; the first line of a commit's message is about right")
+	case n > MaxMessage:
+		return bad("has %d characters, over the limit of %d", n, MaxMessage).WithHint("say it shorter; the first line of a commit's message is about right")
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return bad("has a line break or another control character").WithHint("write it on one line")
 	}

@@ -83,6 +83,17 @@ func DefaultConfig() Config {
 	}
 }
 
+// The upper ends of what a Config may hold; those of its limits are with [Limits].
+const (
+	MaxConcurrency = 1000
+	MaxSandboxes   = 10000 // of a version; Config.MaxScale
+	MaxMinWarm     = 100
+	MaxKeepAlive   = 24 * time.Hour
+	MaxBatchSize   = 1000
+	MaxBatchWait   = time.Minute
+	MaxEnvBytes    = 32 << 10 // names and values together
+)
+
 var envRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Validate reports, as an [Error] with code [CodeInvalid], the first field that
@@ -97,17 +108,17 @@ func (c Config) Validate() error {
 	switch {
 	case c.Network != NetworkNone && c.Network != NetworkEgress:
 		return bad("network", "%q is not known", c.Network).WithHint("use none or egress")
-	case c.Concurrency < 1 || c.Concurrency > 1000:
-		return bad("concurrency", "is %d, out of range", c.Concurrency).WithHint("use 1 to 1000")
-	case c.MaxScale < 0 || c.MaxScale > 10000:
-		return bad("max_scale", "is %d, out of range", c.MaxScale).WithHint("use 0 (the server's limit) to 10000")
-	case c.MinWarm < 0 || c.MinWarm > 100:
-		return bad("min_warm", "is %d, out of range", c.MinWarm).WithHint("use 0 to 100")
-	case c.KeepAlive < 0 || c.KeepAlive.Std() > 24*time.Hour:
+	case c.Concurrency < 1 || c.Concurrency > MaxConcurrency:
+		return bad("concurrency", "is %d, out of range", c.Concurrency).WithHint("use 1 to %d", MaxConcurrency)
+	case c.MaxScale < 0 || c.MaxScale > MaxSandboxes:
+		return bad("max_scale", "is %d, out of range", c.MaxScale).WithHint("use 0 (the server's limit) to %d", MaxSandboxes)
+	case c.MinWarm < 0 || c.MinWarm > MaxMinWarm:
+		return bad("min_warm", "is %d, out of range", c.MinWarm).WithHint("use 0 to %d", MaxMinWarm)
+	case c.KeepAlive < 0 || c.KeepAlive.Std() > MaxKeepAlive:
 		return bad("keep_alive", "is %s, out of range", c.KeepAlive).WithHint("use 0 (the server's default) to 24h")
-	case c.Batch.Size < 0 || c.Batch.Size > 1000:
-		return bad("batch.size", "is %d, out of range", c.Batch.Size).WithHint("use 0 to 1000")
-	case c.Batch.Wait < 0 || c.Batch.Wait.Std() > time.Minute:
+	case c.Batch.Size < 0 || c.Batch.Size > MaxBatchSize:
+		return bad("batch.size", "is %d, out of range", c.Batch.Size).WithHint("use 0 to %d", MaxBatchSize)
+	case c.Batch.Wait < 0 || c.Batch.Wait.Std() > MaxBatchWait:
 		return bad("batch.wait", "is %s, out of range", c.Batch.Wait).WithHint("use 0 to 1m")
 	case c.OnDisconnect != DisconnectCancel && c.OnDisconnect != DisconnectFinish:
 		return bad("on_disconnect", "%q is not known", c.OnDisconnect).WithHint("use cancel or finish")
@@ -125,7 +136,7 @@ func (c Config) Validate() error {
 		}
 		size += len(k) + len(v) + 2
 	}
-	if size > 32<<10 {
+	if size > MaxEnvBytes {
 		return bad("env", "is %d bytes, over the limit of 32 KiB", size).WithHint("put large settings in a file beside the code")
 	}
 	return nil

@@ -156,6 +156,9 @@ type Server struct {
 	Sandboxes []Driver  `json:"sandboxes"`
 	Load      Load      `json:"load"`
 	Dropped   int64     `json:"dropped" doc:"records of invocations and logs given up since the start"`
+	Defaults  Defaults  `json:"defaults" doc:"what holds where nothing else is said"`
+	Bounds    Bounds    `json:"bounds" doc:"what a configuration may hold"`
+	Settings  []Setting `json:"settings" doc:"how the server is configured"`
 }
 
 // Load is what a server does now.

@@ -45,6 +45,8 @@ type Options struct {
 	Logger    *slog.Logger
 	Web       fs.FS // the dashboard
 	Templates []rest.Template
+	Defaults  rest.Defaults  // of the server; Config is filled in
+	Settings  []rest.Setting // what viewers may know of them
 
 	Version, Instance string
 	URL               func() string                           // how callers reach the server, without a final slash

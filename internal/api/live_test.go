@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"hearth"
 	"hearth/client"
 	"hearth/client/rest"
+	"hearth/internal/config"
+	"hearth/internal/server"
 	"hearth/internal/server/servertest"
 )
 
@@ -207,5 +210,36 @@ func TestWhatTheServerSaysOfItself(t *testing.T) {
 	is, err := e.Admin.Invocations(t.Context(), client.InvocationsQuery{Outcome: hearth.OutcomeError}, client.Page{})
 	if err != nil || len(is.Items) != 1 || is.Items[0].Caller != "admin" {
 		t.Errorf("invocations: %+v, %v", is, err)
+	}
+}
+
+func TestTheServerTellsItsDefaults(t *testing.T) {
+	e := servertest.Start(t, func(c *config.Config, _ *server.Options) {
+		c.KeepAlive, c.Queue, c.MemoryMiB, c.MaxReplyMiB = 90*time.Second, 7, 2048, 3
+	})
+	viewer, _ := e.User("vera", hearth.RoleViewer)
+	s, err := viewer.Server(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.Defaults
+	if d.Config.Limits != hearth.DefaultLimits() || d.Config.KeepAlive.Std() != 90*time.Second || d.KeepAlive != d.Config.KeepAlive ||
+		d.Queue != 7 || d.MemoryMiB != 2048 || d.MaxReplyMiB != 3 || d.MaxRequestMiB != 6 || d.Sandbox != s.Sandbox || d.Retention.Std() != 7*24*time.Hour {
+		t.Errorf("the defaults are %+v", d)
+	}
+	if s.Bounds.Memory.Max != hearth.MaxMemoryMiB || len(s.Bounds.MinMemory) != 1 {
+		t.Errorf("the bounds are %+v", s.Bounds)
+	}
+	chosen := map[string]string{}
+	for _, x := range s.Settings {
+		if x.Value != x.Default {
+			chosen[x.Name] = x.Value
+		}
+		if strings.Contains(x.Value, e.Config.Data) {
+			t.Errorf("a viewer reads the data folder in %+v", x)
+		}
+	}
+	if chosen["keep_alive"] != "1m30s" || chosen["queue"] != "7" || chosen["memory"] != "2048" || chosen["retention"] != "" {
+		t.Errorf("chosen are %v", chosen)
 	}
 }

@@ -33,5 +33,6 @@ func (a *API) getServer(ctx context.Context, _ *struct{}) (*body[rest.Server], e
 	return &body[rest.Server]{rest.Server{
 		Version: a.o.Version, Instance: a.o.Instance, URL: a.o.URL(), StartedAt: hearth.Moment(a.started), Draining: !a.o.Ready(),
 		Sandbox: a.o.Sandbox, Sandboxes: a.o.Drivers(ctx), Dropped: a.o.Store.Dropped(), Load: rest.Load(a.o.Engine.Stats()),
+		Defaults: a.defaults(), Bounds: bounds(a.o.Languages.All()), Settings: a.o.Settings,
 	}}, nil
 }

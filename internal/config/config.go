@@ -24,14 +24,15 @@ const (
 
 // Config is what a server can be told. The koanf tag is the name in the file;
 // flags have dashes for its underscores; the environment has HEARTH_ before it
-// in capitals. The usage tag is what --help says. Sizes are MiB.
+// in capitals. The usage tag is what --help says. Sizes are MiB. What has the tag
+// private is no business of those who may only look; see [Config.Settings].
 type Config struct {
-	Data      string `koanf:"data" usage:"folder for everything that must last"`
+	Data      string `koanf:"data" private:"true" usage:"folder for everything that must last"`
 	Listen    string `koanf:"listen" usage:"address to listen on; port 0 lets the kernel choose"`
 	PublicURL string `koanf:"public_url" usage:"address that callers use, when a proxy stands before the server"`
 
-	TLSCert        string   `koanf:"tls_cert" usage:"file with the certificate chain (PEM); read again when it changes"`
-	TLSKey         string   `koanf:"tls_key" usage:"file with the certificate's key (PEM)"`
+	TLSCert        string   `koanf:"tls_cert" private:"true" usage:"file with the certificate chain (PEM); read again when it changes"`
+	TLSKey         string   `koanf:"tls_key" private:"true" usage:"file with the certificate's key (PEM)"`
 	TrustedProxies []string `koanf:"trusted_proxies" usage:"addresses or networks whose X-Forwarded-* headers are believed"`
 
 	Sandbox         string `koanf:"sandbox" usage:"sandbox of functions that name none"`

@@ -209,6 +209,7 @@ func (s *Server) openAPI(ctx context.Context) error {
 		Drivers: s.drivers.report, Sandbox: s.cfg.Sandbox, Proxies: proxies, Secure: s.secure(),
 		MaxRequest: int64(s.cfg.MaxRequestMiB) << 20, MaxCode: int64(s.cfg.MaxCodeMiB) << 20,
 		BodyIdle: s.opts.BodyIdle, Heartbeat: s.opts.Heartbeat,
+		Defaults: s.defaults(), Settings: settings(s.cfg),
 	})
 	return s.api.Restore(ctx)
 }
