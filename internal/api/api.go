@@ -40,7 +40,7 @@ type Options struct {
 	Store     store.Store
 	Bundles   *bundle.Store
 	Logs      *logs.Hub
-	Metrics   *metrics.Collector
+	Metrics   *metrics.Aggregator
 	Languages Languages
 	Logger    *slog.Logger
 	Web       fs.FS // the dashboard
@@ -223,6 +223,9 @@ func (a *API) servePlain(w http.ResponseWriter, r *http.Request, name string) {
 			return
 		}
 		if name == "metrics" {
+			if err := a.o.Engine.Settled(r.Context()); err != nil {
+				return // the caller has gone
+			}
 			promhttp.HandlerFor(a.o.Metrics.Gatherer(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 			return
 		}

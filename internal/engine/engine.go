@@ -464,6 +464,36 @@ func (e *Engine) Sandboxes(ctx context.Context) []SandboxInfo {
 	return infos
 }
 
+// Counts says how many sandboxes are in which state, those being made
+// included. Unlike Sandboxes it asks no sandbox anything.
+func (e *Engine) Counts() []SandboxCount {
+	count := map[SandboxCount]int{}
+	e.mu.Lock()
+	for i := range e.live {
+		k := SandboxCount{Driver: i.key.driver, State: i.state}
+		if i.pool != nil {
+			k.Function, k.Version = i.pool.v.Function, i.pool.v.Number
+		}
+		count[k]++
+	}
+	for _, s := range e.stems {
+		count[SandboxCount{Driver: s.key.driver, State: sandbox.StateStarting}] += s.making
+	}
+	for _, fn := range e.fns {
+		for _, p := range fn.pools {
+			count[SandboxCount{Driver: p.key.driver, Function: p.v.Function, Version: p.v.Number, State: sandbox.StateStarting}] += p.starting
+		}
+	}
+	e.mu.Unlock()
+	out := make([]SandboxCount, 0, len(count))
+	for k, n := range count {
+		if k.Count = n; n > 0 {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
 // Pools lists the pools of stem cells.
 func (e *Engine) Pools() []PoolInfo {
 	e.mu.Lock()

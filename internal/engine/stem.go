@@ -26,6 +26,7 @@ type stems struct {
 	pinned bool // filled though no version uses it
 	users  int  // versions that take traffic, or are about to
 	ready  []*instance
+	making int       // cells being made to refill it
 	taken  time.Time // when the last one was
 	hits   int64
 	misses int64
@@ -193,6 +194,7 @@ func (e *Engine) refill(s *stems) {
 		return
 	}
 	e.count++
+	s.making++
 	e.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.StartTimeout)
@@ -201,6 +203,7 @@ func (e *Engine) refill(s *stems) {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	s.making--
 	if err != nil {
 		e.count--
 		if e.ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hearth"
+	"hearth/internal/sandbox"
 )
 
 // Call is one invocation to be made.
@@ -57,6 +58,16 @@ type PoolInfo struct {
 	Hits    int64          `json:"hits"`
 	Misses  int64          `json:"misses"`
 	Error   string         `json:"error,omitempty"` // why the last attempt to make one failed
+}
+
+// SandboxCount is how many sandboxes of a version are in a state. Those that
+// serve no function yet have neither Function nor Version.
+type SandboxCount struct {
+	Driver   string
+	Function string
+	Version  int
+	State    sandbox.State
+	Count    int
 }
 
 // Stats is what the engine counts besides invocations.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 
 	"hearth"
 )
@@ -25,9 +26,11 @@ type Options struct {
 }
 
 // Collector counts invocations. All methods may be called concurrently.
+//
+// Observe only leaves a record in a list. Somebody who asks, or the aggregator
+// each second, folds the records into windows and into the Prometheus metrics.
 type Collector struct {
 	o        Options
-	started  time.Time
 	registry *prometheus.Registry
 
 	invocations *prometheus.CounterVec
@@ -36,21 +39,22 @@ type Collector struct {
 	coldTime    *prometheus.HistogramVec
 	sources     atomic.Pointer[Sources]
 
-	functions sync.Map // name → *function; read without a lock
-	mu        sync.Mutex
-	known     int // entries of functions besides Other
+	shards shards
+	full   chan struct{} // holds a token when a list is long
+
+	mu        sync.Mutex // held to fold
+	functions map[string]*function
+	known     int                       // functions besides Other
+	windows   map[int64]map[Key]*window // by second, until they are taken
 }
 
-// function is what is known of one function. What is counted often is looked
-// up once.
+// function is what Prometheus is told of one function. What is counted often
+// is looked up once.
 type function struct {
 	name     string
 	duration prometheus.Observer
-	outcomes sync.Map // hearth.Outcome → prometheus.Counter
-	starts   sync.Map // hearth.Start → prometheus.Counter
-
-	mu     sync.Mutex // held for well under a microsecond
-	recent history
+	outcomes [len(outcomes)]prometheus.Counter
+	starts   [len(starts)]prometheus.Counter
 }
 
 // New returns a collector with a registry of its own.
@@ -62,7 +66,8 @@ func New(o Options) *Collector {
 		o.Now = time.Now
 	}
 	c := &Collector{
-		o: o, started: o.Now(), registry: prometheus.NewRegistry(),
+		o: o, registry: prometheus.NewRegistry(), shards: newShards(), full: make(chan struct{}, 1),
+		functions: map[string]*function{}, windows: map[int64]map[Key]*window{},
 		invocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_invocations_total", Help: "Invocations that ended, by how.",
 		}, []string{"function", "outcome"}),
@@ -102,84 +107,117 @@ func buildInfo(version string) prometheus.Collector {
 	return g
 }
 
-// Gatherer is what a /metrics page is made from.
-func (c *Collector) Gatherer() prometheus.Gatherer { return c.registry }
-
-// Observe counts a finished invocation. It doesn't keep the pointer. Calls
-// for different functions share no lock.
-func (c *Collector) Observe(inv *hearth.Invocation) {
-	f := c.function(inv.Function)
-	f.outcome(c, inv.Outcome).Inc()
-	ran := inv.Outcome != hearth.OutcomeThrottled // else its duration is that of a refusal
-	if ran {
-		f.duration.Observe(inv.Duration.Std().Seconds())
-	}
-	if cold(inv.Start) {
-		f.start(c, inv.Start).Inc()
-		p := inv.Phases
-		c.coldTime.WithLabelValues(string(inv.Start)).Observe((p.Sandbox + p.Load + p.Import).Std().Seconds())
-	}
-	now := c.o.Now()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.recent.add(now, inv, ran)
+// Gatherer is what a /metrics page is made from. It tells of every call that
+// was observed before it is asked.
+func (c *Collector) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		c.fold()
+		return c.registry.Gather()
+	})
 }
 
-func cold(s hearth.Start) bool { return s != "" && s != hearth.StartWarm }
+const (
+	// foldAt is how long a list gets before it is folded early, so that neither
+	// memory nor the time that a fold takes grows with the load.
+	foldAt = 1024
+	// foldNow is where those who observe fold themselves: the one who should
+	// doesn't get to it.
+	foldNow = 32 * foldAt
+)
 
-// function returns the entry of a function, or the one of Other when there
-// are too many.
-func (c *Collector) function(name string) *function {
-	if f, ok := c.functions.Load(name); ok {
-		return f.(*function)
+// Observe counts a finished invocation. It doesn't keep the pointer, and takes
+// no lock unless nobody has folded for very long.
+func (c *Collector) Observe(inv *hearth.Invocation) {
+	switch n := c.shards.push(newRecord(c.o.Now(), inv)); {
+	case n >= foldNow:
+		c.fold()
+	case n%foldAt == 0:
+		select {
+		case c.full <- struct{}{}:
+		default:
+		}
 	}
+}
+
+// fold moves what was observed before it is called into the windows.
+func (c *Collector) fold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.functions.Load(name); ok {
-		return f.(*function)
+	c.foldLocked()
+}
+
+func (c *Collector) foldLocked() {
+	c.shards.take(func(r *record) {
+		c.window(r.second, r.key).count(r)
+		c.function(r.key.Function).count(c, r)
+	})
+}
+
+// window returns an open window. mu is held.
+func (c *Collector) window(second int64, k Key) *window {
+	ws := c.windows[second]
+	if ws == nil {
+		ws = map[Key]*window{}
+		c.windows[second] = ws
+	}
+	w := ws[k]
+	if w == nil {
+		w = &window{}
+		ws[k] = w
+	}
+	return w
+}
+
+// function returns the entry of a function, or the one of Other when there
+// are too many. mu is held.
+func (c *Collector) function(name string) *function {
+	if f := c.functions[name]; f != nil {
+		return f
 	}
 	if c.known >= c.o.MaxFunctions {
-		if f, ok := c.functions.Load(Other); ok {
-			return f.(*function)
+		if f := c.functions[Other]; f != nil {
+			return f
 		}
 		name = Other
 	} else {
 		c.known++
 	}
 	f := &function{name: name, duration: c.duration.WithLabelValues(name)}
-	c.functions.Store(name, f)
+	c.functions[name] = f
 	return f
 }
 
-func (f *function) outcome(c *Collector, o hearth.Outcome) prometheus.Counter {
-	if n, ok := f.outcomes.Load(o); ok {
-		return n.(prometheus.Counter)
+func (f *function) count(c *Collector, r *record) {
+	n := &f.outcomes[r.outcome]
+	if *n == nil {
+		*n = c.invocations.WithLabelValues(f.name, string(outcomes[r.outcome]))
 	}
-	n := c.invocations.WithLabelValues(f.name, string(o))
-	f.outcomes.Store(o, n)
-	return n
+	(*n).Inc()
+	if r.outcome != throttled { // else its duration is that of a refusal
+		f.duration.Observe(r.duration.Seconds())
+	}
+	if r.start <= 0 { // warm, or none
+		return
+	}
+	n = &f.starts[r.start]
+	start := string(starts[r.start])
+	if *n == nil {
+		*n = c.coldStarts.WithLabelValues(f.name, start)
+	}
+	(*n).Inc()
+	c.coldTime.WithLabelValues(start).Observe(r.cold.Seconds())
 }
 
-func (f *function) start(c *Collector, s hearth.Start) prometheus.Counter {
-	if n, ok := f.starts.Load(s); ok {
-		return n.(prometheus.Counter)
-	}
-	n := c.coldStarts.WithLabelValues(f.name, string(s))
-	f.starts.Store(s, n)
-	return n
-}
-
-// Forget drops what is known of a function that was deleted. A call that was
-// still on its way when it was called makes the function known again.
+// Forget drops what Prometheus is told of a function that was deleted. A call
+// that was still on its way when it was called makes the function known again.
 func (c *Collector) Forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if name == Other {
+	c.foldLocked()
+	if name == Other || c.functions[name] == nil {
 		return
 	}
-	if _, ok := c.functions.LoadAndDelete(name); !ok {
-		return
-	}
+	delete(c.functions, name)
 	c.known--
 	label := prometheus.Labels{"function": name}
 	c.invocations.DeletePartialMatch(label)
@@ -187,15 +225,17 @@ func (c *Collector) Forget(name string) {
 	c.coldStarts.DeletePartialMatch(label)
 }
 
-// Functions lists the functions that are known, sorted; Other is not among them.
+// Functions lists the functions with a label of their own, sorted.
 func (c *Collector) Functions() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.foldLocked()
 	names := []string{}
-	c.functions.Range(func(name, _ any) bool {
+	for name := range c.functions {
 		if name != Other {
-			names = append(names, name.(string))
+			names = append(names, name)
 		}
-		return true
-	})
+	}
 	sort.Strings(names)
 	return names
 }

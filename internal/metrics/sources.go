@@ -2,15 +2,16 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Sources are asked at each scrape; nil ones are left out.
+// Sources are asked at each scrape and each second; nil ones are left out.
 type Sources struct {
 	Sandboxes func() []SandboxCount
 	Pools     func() []PoolState
 	Dropped   func() int64 // telemetry records given up
 }
 
-// SandboxCount is how many sandboxes of a driver are in a state.
+// SandboxCount is how many sandboxes of a driver and a version are in a state.
 type SandboxCount struct {
+	Key    // zero for those that serve no function yet
 	Driver string
 	State  string
 	Count  int
@@ -18,12 +19,12 @@ type SandboxCount struct {
 
 // PoolState is a pool of prewarmed sandboxes.
 type PoolState struct {
-	Driver, Runtime, Network string
-	Ready, Target            int
-	Hits, Misses             int64
+	PoolKey
+	Ready, Target int
+	Hits, Misses  int64
 }
 
-// Watch sets what is asked at each scrape.
+// Watch sets what is asked.
 func (c *Collector) Watch(s Sources) { c.sources.Store(&s) }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -68,20 +69,23 @@ func collectPools(out chan<- prometheus.Metric, pools []PoolState) {
 	target := desc("hearth_pool_target", "Prewarmed sandboxes that should wait.", labels...)
 	hits := desc("hearth_pool_hits_total", "Cold starts that found a prewarmed sandbox.", labels...)
 	misses := desc("hearth_pool_misses_total", "Cold starts that found none.", labels...)
-	type key struct{ driver, runtime, network string }
-	sum := map[key]PoolState{}
-	for _, p := range pools {
-		k := key{p.Driver, p.Runtime, p.Network}
-		s := sum[k]
-		sum[k] = PoolState{Ready: s.Ready + p.Ready, Target: s.Target + p.Target, Hits: s.Hits + p.Hits, Misses: s.Misses + p.Misses}
-	}
-	for k, p := range sum {
+	for k, p := range byPool(pools) {
 		put := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
-			out <- prometheus.MustNewConstMetric(d, t, v, k.driver, k.runtime, k.network)
+			out <- prometheus.MustNewConstMetric(d, t, v, k.Driver, k.Runtime, k.Network)
 		}
 		put(ready, prometheus.GaugeValue, float64(p.Ready))
 		put(target, prometheus.GaugeValue, float64(p.Target))
 		put(hits, prometheus.CounterValue, float64(p.Hits))
 		put(misses, prometheus.CounterValue, float64(p.Misses))
 	}
+}
+
+// byPool sums up pools that differ in nothing that is shown.
+func byPool(pools []PoolState) map[PoolKey]PoolState {
+	sum := map[PoolKey]PoolState{}
+	for _, p := range pools {
+		s := sum[p.PoolKey]
+		sum[p.PoolKey] = PoolState{p.PoolKey, s.Ready + p.Ready, s.Target + p.Target, s.Hits + p.Hits, s.Misses + p.Misses}
+	}
+	return sum
 }

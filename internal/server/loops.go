@@ -61,26 +61,24 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// sources is what a scrape of the metrics asks.
+// sources is what is asked at each scrape of the metrics and each second.
 func (s *Server) sources() metrics.Sources {
 	return metrics.Sources{
 		Dropped: s.store.Dropped,
 		Pools: func() (out []metrics.PoolState) {
 			for _, p := range s.engine.Pools() {
 				out = append(out, metrics.PoolState{
-					Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network),
-					Ready: p.Ready, Target: p.Target, Hits: p.Hits, Misses: p.Misses,
+					PoolKey: metrics.PoolKey{Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network)},
+					Ready:   p.Ready, Target: p.Target, Hits: p.Hits, Misses: p.Misses,
 				})
 			}
 			return out
 		},
 		Sandboxes: func() (out []metrics.SandboxCount) {
-			count := map[[2]string]int{}
-			for _, b := range s.engine.Sandboxes(context.Background()) {
-				count[[2]string{b.Driver, b.State}]++
-			}
-			for k, n := range count {
-				out = append(out, metrics.SandboxCount{Driver: k[0], State: k[1], Count: n})
+			for _, n := range s.engine.Counts() {
+				out = append(out, metrics.SandboxCount{
+					Key: metrics.Key{Function: n.Function, Version: n.Version}, Driver: n.Driver, State: string(n.State), Count: n.Count,
+				})
 			}
 			return out
 		},

@@ -66,7 +66,7 @@ type Server struct {
 	store    store.Store
 	bundles  *bundle.Store
 	hub      *logs.Hub
-	metrics  *metrics.Collector
+	metrics  *metrics.Aggregator
 	catalog  *runtime.Catalog
 	drivers  *driverSet
 	engine   *engine.Engine
@@ -130,7 +130,7 @@ func (s *Server) openStore(ctx context.Context) error {
 		return fmt.Errorf("read the database: %w", err)
 	}
 	s.hub = logs.New(db, logs.Options{FirstSeq: last + logs.SeqGap})
-	s.metrics = metrics.New(metrics.Options{Version: s.opts.Version})
+	s.metrics = metrics.NewAggregator(metrics.New(metrics.Options{Version: s.opts.Version}), metrics.AggregatorOptions{Logger: s.log})
 	return nil
 }
 
@@ -159,6 +159,9 @@ func (s *Server) openEngine(ctx context.Context) (err error) {
 		return err
 	}
 	s.metrics.Watch(s.sources())
+	if err := s.metrics.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
 	return s.engine.Start(ctx)
 }
 
@@ -330,6 +333,9 @@ func (s *Server) Close(ctx context.Context) error {
 		}
 		if s.engine != nil {
 			errs = append(errs, s.engine.Stop(ctx))
+		}
+		if s.metrics != nil {
+			s.metrics.Stop() // after the last call was counted
 		}
 		if s.http != nil {
 			errs = append(errs, s.http.Close())
