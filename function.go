@@ -3,6 +3,7 @@ package hearth
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +15,7 @@ type Function struct {
 	Active    int       `json:"active_version"` // number of the version that takes traffic; 0 while none does
 	Public    bool      `json:"public"`         // its routes need no key
 	Routes    []Route   `json:"routes"`         // besides /fn/{name}/
-	CORS      *CORS     `json:"cors,omitempty"` // for all its routes
+	CORS      *CORS     `json:"cors,omitempty"` // for /fn/{name}/ and the routes without their own
 	Revision  int64     `json:"revision"`       // grows with every change; the API's ETag
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"` // user's name
@@ -143,13 +144,16 @@ func (c Config) Validate() error {
 }
 
 // Route is an own address of a function, besides /fn/{name}/. Method "" is any
-// method. Path is absolute; a final "/*" makes it a prefix.
+// method. Path is absolute; a final "/*" makes it a prefix. Method and path
+// together are what tells routes apart: see [Route.String].
 type Route struct {
 	Method string `json:"method,omitempty"`
 	Path   string `json:"path"`
+	CORS   *CORS  `json:"cors,omitempty"` // in place of the function's; without origins, none
 }
 
-// String returns the route as [ParseRoute] reads it.
+// String returns the route as [ParseRoute] reads it. Two routes are the same if
+// their strings are.
 func (r Route) String() string {
 	if r.Method == "" {
 		return r.Path
@@ -198,17 +202,88 @@ func (r Route) Validate() error {
 			return bad("is reserved for the platform: /%s", res).WithHint("choose a path that doesn't start with /%s", res)
 		}
 	}
+	if r.CORS == nil || r.CORS.None() {
+		return nil
+	}
+	if err := r.CORS.Validate(); err != nil {
+		e := *AsError(err)
+		e.Message, e.Field = fmt.Sprintf("route %q: %s", r, e.Message), "route."+e.Field
+		return &e
+	}
 	return nil
 }
 
-// CORS is what browsers on other origins may do with a function's routes. The
-// platform answers preflight requests itself when it is set.
+// CORSFor returns the CORS that holds for requests that match r, one of f's
+// routes; nil where there is none and the function answers browsers itself.
+func (f Function) CORSFor(r Route) *CORS {
+	c := f.CORS
+	if r.CORS != nil {
+		c = r.CORS
+	}
+	if c == nil || len(c.Origins) == 0 {
+		return nil
+	}
+	return c
+}
+
+// CORS is what browsers on other origins may do with a function or one of its
+// routes. The platform answers preflight requests itself when it is set.
 type CORS struct {
 	Origins     []string `json:"origins"` // "https://a.example" or "*"
 	Methods     []string `json:"methods,omitempty"`
 	Headers     []string `json:"headers,omitempty"`
 	Credentials bool     `json:"credentials,omitempty"`
 	MaxAge      Duration `json:"max_age,omitempty"`
+}
+
+// None reports whether c says nothing at all, which is how a route does without
+// the CORS of its function.
+func (c CORS) None() bool {
+	return len(c.Origins)+len(c.Methods)+len(c.Headers) == 0 && !c.Credentials && c.MaxAge == 0
+}
+
+// originRE is an origin as browsers write it (RFC 6454, 6.2).
+var originRE = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+
+// Validate reports, as an [Error] with code [CodeInvalid], the first thing that
+// browsers would not understand. A CORS without origins is not valid.
+func (c CORS) Validate() error {
+	bad := func(format string, args ...any) *Error {
+		return Errorf(CodeInvalid, format, args...).WithField("cors")
+	}
+	if len(c.Origins) == 0 {
+		return bad("cors names no origins").WithHint(`list origins like "https://app.example.org", or "*"`)
+	}
+	for _, o := range c.Origins {
+		if o != "*" && !originRE.MatchString(o) {
+			return bad("cors holds %q, which is not an origin", o).
+				WithHint(`write it like "https://app.example.org", in lower case and without a path, or "*"`)
+		}
+	}
+	if c.Credentials && slices.Contains(c.Origins, "*") {
+		return bad("cors allows credentials to every origin").WithHint("list the origins instead of *")
+	}
+	for _, s := range slices.Concat(c.Methods, c.Headers) {
+		if !isToken(s) {
+			return bad("cors holds %q, which is neither a method nor a header", s).
+				WithHint("write methods like PUT and headers like X-Request-Id, one in each item of the list")
+		}
+	}
+	if c.MaxAge < 0 || c.MaxAge.Std() > 24*time.Hour {
+		return bad("cors max_age is %s, out of range", c.MaxAge).WithHint("use 0 to 24h")
+	}
+	return nil
+}
+
+// isToken reports whether s is a token of RFC 9110, as methods and names of
+// headers are.
+func isToken(s string) bool {
+	for _, r := range s {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // Runtime is a language at a version, as found on this host: what a driver

@@ -69,7 +69,8 @@ type Readiness struct {
 	Warnings []string        `json:"warnings,omitempty"`
 }
 
-// FunctionUpdate changes what is not nil. A CORS without origins takes CORS away.
+// FunctionUpdate changes what is not nil. A CORS without origins takes CORS away;
+// a route's replaces the function's for what matches the route.
 type FunctionUpdate struct {
 	Public *bool           `json:"public,omitempty"`
 	Routes *[]hearth.Route `json:"routes,omitempty"`

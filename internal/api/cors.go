@@ -2,7 +2,7 @@ package api
 
 import (
 	"net/http"
-	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +16,41 @@ import (
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
 		r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// asked returns the method that a request is about: a preflight is about the
+// request to come.
+func asked(r *http.Request) string {
+	if isPreflight(r) {
+		return r.Header.Get("Access-Control-Request-Method")
+	}
+	return r.Method
+}
+
+// resource is what answers at one address: the route that requests of a method
+// reach, if there is one.
+type resource func(method string) (target, bool)
+
+// anyMethod is an address where all methods have the same CORS.
+func anyMethod(c *hearth.CORS) resource {
+	return func(string) (target, bool) { return target{cors: c}, true }
+}
+
+// crossOrigin says on the reply, whatever that will be, whether the asking
+// origin may read it. It answers preflights and returns true for those: no
+// function is started, and no key is needed, as browsers send none. Without
+// CORS a preflight is a request like others, and the function's to answer.
+func crossOrigin(w http.ResponseWriter, r *http.Request, at resource) (answered bool) {
+	t, _ := at(asked(r))
+	if t.cors == nil {
+		return false
+	}
+	allowOrigin(w.Header(), r, t.cors)
+	if !isPreflight(r) {
+		return false
+	}
+	preflight(w, t, at)
+	return true
 }
 
 // allowOrigin says on each reply whether the asking origin may read it.
@@ -36,70 +71,72 @@ func allowOrigin(h http.Header, r *http.Request, c *hearth.CORS) {
 		}
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" && !isPreflight(r) {
-		h.Set("Access-Control-Expose-Headers", rest.HeaderInvocation+", "+rest.HeaderVersion+", "+rest.HeaderStart)
+		h.Set("Access-Control-Expose-Headers",
+			strings.Join([]string{rest.HeaderInvocation, rest.HeaderVersion, rest.HeaderStart, "Retry-After"}, ", "))
 	}
 }
 
-// preflight answers in the function's place: no function is started, and no key
-// is needed, as browsers send none.
-func preflight(w http.ResponseWriter, r *http.Request, c *hearth.CORS) {
+// allowOriginOf is allowOrigin for a reply that no route gives: an origin that
+// may read one of the routes may read that its method is not among them.
+func allowOriginOf(h http.Header, r *http.Request, ts []target) {
+	ts = slices.DeleteFunc(slices.Clone(ts), func(t target) bool { return t.cors == nil })
+	if len(ts) == 0 {
+		return
+	}
+	best := slices.IndexFunc(ts, func(t target) bool {
+		return slices.Contains(t.cors.Origins, "*") || slices.Contains(t.cors.Origins, r.Header.Get("Origin"))
+	})
+	allowOrigin(h, r, ts[max(0, best)].cors)
+}
+
+// preflight answers in the place of t's function.
+//
+// Browsers keep the answer by address: methods each for itself, but headers for
+// all of them. So it names only methods that reach the same CORS, and is not to
+// be kept where a method of this address has another: what one route allows
+// would be taken for what the other does.
+func preflight(w http.ResponseWriter, t target, at resource) {
 	h := w.Header()
 	h.Add("Vary", "Access-Control-Request-Method")
 	h.Add("Vary", "Access-Control-Request-Headers")
 	if h.Get("Access-Control-Allow-Origin") != "" {
-		methods := c.Methods
-		if len(methods) == 0 {
-			methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-		}
+		methods, mixed := allowedMethods(t, at)
 		h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
-		headers := c.Headers
+		headers := t.cors.Headers
 		if len(headers) == 0 {
 			headers = []string{"Authorization", "Content-Type"}
 		}
 		h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
-		if c.MaxAge > 0 {
-			h.Set("Access-Control-Max-Age", strconv.Itoa(int(c.MaxAge.Std()/time.Second)))
+		switch {
+		case mixed:
+			h.Set("Access-Control-Max-Age", "0")
+		case t.cors.MaxAge > 0:
+			h.Set("Access-Control-Max-Age", strconv.Itoa(int(t.cors.MaxAge.Std()/time.Second)))
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// validateCORS reports the first thing that browsers would not understand.
-func validateCORS(c *hearth.CORS) error {
-	if c == nil {
-		return nil
-	}
-	bad := func(format string, args ...any) *hearth.Error {
-		return hearth.Errorf(hearth.CodeInvalid, format, args...).WithField("cors")
-	}
-	if len(c.Origins) == 0 {
-		return bad("cors names no origins").WithHint(`list origins like "https://app.example.org", or "*"`)
-	}
-	for _, o := range c.Origins {
-		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != o) {
-			return bad("cors holds %q, which is not an origin", o).WithHint(`write it like "https://app.example.org", without a path, or "*"`)
+// allowedMethods returns the methods that t's CORS allows and that have it at
+// this address, and whether methods with another CORS are there too.
+func allowedMethods(t target, at resource) (methods []string, mixed bool) {
+	usual := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+	allowed := t.cors.Methods
+	if len(allowed) == 0 {
+		allowed = usual
+		if t.route.Method == http.MethodOptions {
+			allowed = []string{http.MethodOptions}
 		}
 	}
-	if c.Credentials && slices.Contains(c.Origins, "*") {
-		return bad("cors allows credentials to every origin").WithHint("list the origins instead of *")
-	}
-	for _, s := range slices.Concat(c.Methods, c.Headers) {
-		if !isToken(s) {
-			return bad("cors holds %q, which is neither a method nor a header", s)
+	for _, m := range slices.Concat(allowed, usual, []string{http.MethodOptions}) {
+		other, ok := at(m)
+		switch {
+		case !ok:
+		case !reflect.DeepEqual(other.cors, t.cors):
+			mixed = true
+		case slices.Contains(allowed, m) && !slices.Contains(methods, m):
+			methods = append(methods, m)
 		}
 	}
-	if c.MaxAge < 0 || c.MaxAge.Std() > 24*time.Hour {
-		return bad("cors max_age is %s, out of range", c.MaxAge).WithHint("use 0 to 24h")
-	}
-	return nil
-}
-
-func isToken(s string) bool {
-	for _, r := range s {
-		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) {
-			return false
-		}
-	}
-	return s != ""
+	return methods, mixed
 }

@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -316,29 +317,42 @@ func functionOf(name string, cfg rest.DeployConfig) (f hearth.Function, u store.
 func updateOf(in rest.FunctionUpdate) (u store.FunctionUpdate, err error) {
 	u.Public = in.Public
 	if in.Routes != nil {
-		seen := map[hearth.Route]bool{}
-		for _, r := range *in.Routes {
-			if err := r.Validate(); err != nil {
-				return u, err
-			}
-			if seen[r] {
-				return u, hearth.Errorf(hearth.CodeInvalid, "route %q is there twice", r).WithField("route")
-			}
-			seen[r] = true
+		rs, err := checkRoutes(*in.Routes)
+		if err != nil {
+			return u, err
 		}
-		u.Routes = in.Routes
+		u.Routes = &rs
 	}
 	if in.CORS != nil {
 		c := in.CORS
 		if len(c.Origins) == 0 {
 			c = nil
-		}
-		if err := validateCORS(c); err != nil {
+		} else if err := c.Validate(); err != nil {
 			return u, err
 		}
 		u.CORS = &c
 	}
 	return u, nil
+}
+
+// checkRoutes returns a copy of routes in which a CORS that says "none" is
+// written in one way.
+func checkRoutes(routes []hearth.Route) ([]hearth.Route, error) {
+	out := slices.Clone(routes)
+	seen := map[string]bool{}
+	for i, r := range routes {
+		if err := r.Validate(); err != nil {
+			return nil, err
+		}
+		if seen[r.String()] {
+			return nil, hearth.Errorf(hearth.CodeInvalid, "route %q is there twice", r).WithField("route")
+		}
+		seen[r.String()] = true
+		if r.CORS != nil && r.CORS.None() {
+			out[i].CORS = &hearth.CORS{Origins: []string{}}
+		}
+	}
+	return out, nil
 }
 
 func (d *deployer) reconfigure(ctx context.Context, name string, patch []byte) (out rest.Deployed, err error) {

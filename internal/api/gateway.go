@@ -22,6 +22,9 @@ func (a *API) serveNamed(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, noFunction(name))
 		return
 	}
+	if crossOrigin(w, r, anyMethod(f.CORSFor(hearth.Route{}))) {
+		return
+	}
 	path, err := url.PathUnescape("/" + below)
 	if err != nil {
 		a.fail(w, r, hearth.Errorf(hearth.CodeInvalid, "the path can't be read"))
@@ -32,18 +35,21 @@ func (a *API) serveNamed(w http.ResponseWriter, r *http.Request) {
 
 // serveRoute answers on the routes that functions have chosen.
 func (a *API) serveRoute(w http.ResponseWriter, r *http.Request) {
-	method := r.Method
-	if isPreflight(r) { // it asks for the route of the request to come
-		method = r.Header.Get("Access-Control-Request-Method")
-	}
 	state := a.functions.state.Load()
-	t, ok, allow := state.match(method, r.URL.Path)
+	t, ok, others := state.match(asked(r), r.URL.Path)
 	switch {
 	case ok:
+		if crossOrigin(w, r, func(method string) (target, bool) {
+			t, ok, _ := state.match(method, r.URL.Path)
+			return t, ok
+		}) {
+			return
+		}
 		a.serveFunction(w, r, state.functions[t.function], t.route.String(), r.URL.Path)
-	case len(allow) > 0:
+	case len(others) > 0:
 		ownHeaders(w)
-		a.fail(w, r, methodNotAllowed(w, r, allow...))
+		allowOriginOf(w.Header(), r, others)
+		a.fail(w, r, methodNotAllowed(w, r, methodsOf(others)...))
 	case r.URL.Path == "/":
 		ownHeaders(w)
 		http.Redirect(w, r, "/ui/", http.StatusTemporaryRedirect)
@@ -55,13 +61,6 @@ func (a *API) serveRoute(w http.ResponseWriter, r *http.Request) {
 
 // serveFunction makes an HTTP event of a request and sends the reply.
 func (a *API) serveFunction(w http.ResponseWriter, r *http.Request, f active, route, path string) {
-	if f.CORS != nil {
-		allowOrigin(w.Header(), r, f.CORS)
-		if isPreflight(r) {
-			preflight(w, r, f.CORS)
-			return
-		}
-	}
 	id, err := a.mayCall(r, f)
 	if err != nil {
 		ownHeaders(w)

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -336,11 +337,18 @@ func TestFullQueuesSayWhenToTryAgain(t *testing.T) {
 	for _, queue := range []int{1, 0} {
 		t.Run(fmt.Sprintf("queue of %d", queue), func(t *testing.T) {
 			e := servertest.Start(t, func(c *config.Config, _ *server.Options) { c.Concurrency, c.Queue = 1, queue })
-			e.Deploy("f", rest.DeployConfig{Public: public})
+			e.Deploy("f", rest.DeployConfig{Public: public, CORS: &hearth.CORS{Origins: []string{"*"}}})
 			statuses := make(chan int)
 			for range 6 {
 				go func() {
-					resp, err := http.Post(e.URL()+"/fn/f/", "application/json", strings.NewReader(`{"sleep":"400ms"}`))
+					req, err := http.NewRequestWithContext(t.Context(), "POST", e.URL()+"/fn/f/", strings.NewReader(`{"sleep":"400ms"}`))
+					if err != nil {
+						t.Error(err)
+						statuses <- 0
+						return
+					}
+					req.Header.Set("Origin", "https://page.example")
+					resp, err := http.DefaultClient.Do(req)
 					if err != nil {
 						t.Error(err)
 						statuses <- 0
@@ -349,6 +357,9 @@ func TestFullQueuesSayWhenToTryAgain(t *testing.T) {
 					resp.Body.Close()
 					if resp.StatusCode == 429 && resp.Header.Get("Retry-After") == "" {
 						t.Error("429 without Retry-After")
+					}
+					if resp.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(resp.Header.Get("Access-Control-Expose-Headers"), "Retry-After") {
+						t.Errorf("%s that pages can't read: %v", resp.Status, resp.Header)
 					}
 					statuses <- resp.StatusCode
 				}()
@@ -395,4 +406,195 @@ func TestBrowsersOfOtherOriginsAreAnswered(t *testing.T) {
 	if a := e.Do("OPTIONS", "/fn/own/", `{"status":299}`, "Origin: https://any.example", "Access-Control-Request-Method: POST"); a.StatusCode != 299 {
 		t.Errorf("a function without CORS answers itself: %s", a.Status)
 	}
+}
+
+// ask is a request of a page at origin: a preflight for method, or the request
+// itself.
+func ask(e *servertest.Env, preflight bool, method, path, origin string, headers ...string) servertest.Answer {
+	headers = append(headers, "Origin: "+origin)
+	if preflight {
+		return e.Do("OPTIONS", path, "", append(headers, "Access-Control-Request-Method: "+method)...)
+	}
+	return e.Do(method, path, `{"echo":1}`, headers...)
+}
+
+func TestEachRouteHasItsOwnCORS(t *testing.T) {
+	e := servertest.Start(t)
+	const app, shop, evil = "https://app.example", "https://shop.example", "https://evil.example"
+	rs := *routes(t, "/inherits", "GET /item", "PUT /item", "/item", "HEAD /seen", "GET /seen", "/files/*", "/files/own/*", "POST /none", "OPTIONS /options")
+	cors := func(origins ...string) *hearth.CORS { return &hearth.CORS{Origins: origins} }
+	rs[1].CORS = cors("*")
+	rs[2].CORS = &hearth.CORS{Origins: []string{shop}, Credentials: true, Headers: []string{"X-Price"}}
+	rs[4].CORS = cors(shop)
+	rs[7].CORS = cors(shop)
+	rs[8].CORS = cors()
+	rs[9].CORS = cors(shop)
+	e.Deploy("f", rest.DeployConfig{Public: public, Routes: &rs, CORS: cors(app)})
+
+	for _, tt := range []struct {
+		method, path, origin, want string
+	}{
+		{"GET", "/fn/f/", app, app}, {"PUT", "/fn/f/item", app, app}, {"PUT", "/fn/f/item", shop, ""}, {"GET", "/fn/f", app, app},
+		{"GET", "/inherits", app, app}, {"GET", "/inherits", shop, ""},
+		{"GET", "/item", evil, "*"}, {"HEAD", "/item", evil, "*"}, {"PUT", "/item", shop, shop}, {"PUT", "/item", app, ""}, {"PUT", "/item", evil, ""},
+		{"DELETE", "/item", app, app}, {"DELETE", "/item", shop, ""},
+		{"HEAD", "/seen", shop, shop}, {"HEAD", "/seen", app, ""}, {"GET", "/seen", app, app}, {"GET", "/seen", shop, ""},
+		{"GET", "/files/x", app, app}, {"GET", "/files/own/x", app, ""}, {"GET", "/files/own", shop, shop}, {"POST", "/files/own/a/b", shop, shop},
+		{"POST", "/none", app, ""}, {"POST", "/none", evil, ""}, {"OPTIONS", "/options", shop, shop}, {"OPTIONS", "/options", app, ""},
+	} {
+		for _, pre := range []bool{false, true} {
+			a := ask(e, pre, tt.method, tt.path, tt.origin)
+			if got := a.Header.Values("Access-Control-Allow-Origin"); strings.Join(got, ",") != tt.want {
+				t.Errorf("%s %s for %s, preflight %v: %s allows %q, want %q", tt.method, tt.path, tt.origin, pre, a.Status, got, tt.want)
+			}
+			if pre && tt.path != "/none" && (a.StatusCode != 204 || a.Header.Get(rest.HeaderInvocation) != "") {
+				t.Errorf("preflight for %s %s: %s %v", tt.method, tt.path, a.Status, a.Header)
+			}
+			if pre && tt.want != "" && !strings.Contains(a.Header.Get("Access-Control-Allow-Methods"), tt.method) {
+				t.Errorf("preflight for %s %s allows %q", tt.method, tt.path, a.Header.Get("Access-Control-Allow-Methods"))
+			}
+			if vary := strings.Contains(strings.Join(a.Header.Values("Vary"), ","), "Origin"); tt.path != "/none" && vary != (tt.want != "*") {
+				t.Errorf("%s %s for %s, preflight %v: Vary %v", tt.method, tt.path, tt.origin, pre, a.Header.Values("Vary"))
+			}
+		}
+	}
+	put := ask(e, true, "PUT", "/item", shop).Header
+	if put.Get("Access-Control-Allow-Credentials") != "true" || put.Get("Access-Control-Allow-Headers") != "X-Price" {
+		t.Errorf("the rest of the route's CORS: %v", put)
+	}
+	if get := ask(e, true, "GET", "/item", shop).Header; get.Get("Access-Control-Allow-Credentials") != "" || strings.Contains(get.Get("Access-Control-Allow-Headers"), "X-Price") {
+		t.Errorf("one route's CORS is mixed into another's: %v", get)
+	}
+	// Without CORS the function answers itself, and may set what it likes.
+	a := e.Do("OPTIONS", "/none", `{"status":299,"headers":{"Access-Control-Allow-Origin":["https://own.example"]}}`, "Origin: "+app, "Access-Control-Request-Method: POST")
+	if a.StatusCode != 299 || a.Header.Get("Access-Control-Allow-Origin") != "https://own.example" {
+		t.Errorf("a route without CORS: %s %v", a.Status, a.Header)
+	}
+}
+
+// Browsers keep what a preflight allows by address and not by method, so one
+// route's answer must not speak for another's methods.
+func TestAPreflightSpeaksForItsOwnRouteOnly(t *testing.T) {
+	e := servertest.Start(t)
+	kept := hearth.Duration(time.Hour)
+	all, some := &hearth.CORS{Origins: []string{"*"}, MaxAge: kept}, &hearth.CORS{Origins: []string{"https://a.example"}, MaxAge: kept}
+	rs := *routes(t, "/mixed", "PUT /mixed", "/alone", "GET /twins", "POST /twins", "OPTIONS /own", "PUT /said", "DELETE /said")
+	rs[1].CORS = some
+	rs[3].CORS, rs[4].CORS = some, &hearth.CORS{Origins: []string{"https://a.example"}, MaxAge: kept}
+	rs[6].CORS = &hearth.CORS{Origins: []string{"*"}, Methods: []string{"DELETE", "PUT", "PURGE"}, MaxAge: kept}
+	e.Deploy("f", rest.DeployConfig{Public: public, Routes: &rs, CORS: all})
+	for _, tt := range []struct{ method, path, methods, maxAge string }{
+		{"GET", "/mixed", "GET, HEAD, POST, PATCH, DELETE", "0"},
+		{"PUT", "/mixed", "PUT", "0"},
+		{"GET", "/alone", "GET, HEAD, POST, PUT, PATCH, DELETE", "3600"},
+		{"POST", "/twins", "GET, HEAD, POST", "3600"},
+		{"OPTIONS", "/own", "OPTIONS", "3600"},
+		{"PUT", "/said", "PUT", "0"},
+		{"GET", "/fn/f/mixed", "GET, HEAD, POST, PUT, PATCH, DELETE", "3600"},
+	} {
+		h := ask(e, true, tt.method, tt.path, "https://a.example").Header
+		if h.Get("Access-Control-Allow-Methods") != tt.methods || h.Get("Access-Control-Max-Age") != tt.maxAge {
+			t.Errorf("%s %s: %q for %q, want %q for %s", tt.method, tt.path,
+				h.Get("Access-Control-Allow-Methods"), h.Get("Access-Control-Max-Age"), tt.methods, tt.maxAge)
+		}
+	}
+}
+
+func TestPagesCanReadWhatThePlatformAnswers(t *testing.T) {
+	e := servertest.Start(t, func(c *config.Config, _ *server.Options) { c.MaxRequestMiB = 1 })
+	const page, other = "https://page.example", "https://other.example"
+	rs := *routes(t, "POST /f", "PUT /f")
+	rs[0].CORS = &hearth.CORS{Origins: []string{page}, Credentials: true}
+	rs[1].CORS = &hearth.CORS{Origins: []string{other}}
+	e.Deploy("closed", rest.DeployConfig{Routes: &rs, Limits: hearth.Limits{Timeout: hearth.Duration(100 * time.Millisecond)}})
+	_, viewer := e.User("v", hearth.RoleViewer)
+	for _, tt := range []struct {
+		name, method, body, key string
+		status                  int
+	}{
+		{"no key", "POST", "1", "", 401},
+		{"a viewer's key", "POST", "1", viewer, 403},
+		{"too much", "POST", strings.Repeat("x", 1<<20+1), e.Key, 413},
+		{"a failure", "POST", `{"fail":"ValueError: no"}`, e.Key, 502},
+		{"a crash", "POST", `{"exit":3}`, e.Key, 502},
+		{"a time-out", "POST", `{"hang":true}`, e.Key, 504},
+		{"a method no route has", "GET", "", e.Key, 405},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			headers := []string{"Origin: " + page}
+			if tt.key != "" {
+				headers = append(headers, servertest.Auth(tt.key))
+			}
+			a := e.Do(tt.method, "/f", tt.body, headers...)
+			h := a.Header
+			if a.StatusCode != tt.status || h.Get("Access-Control-Allow-Origin") != page || h.Get("Access-Control-Allow-Credentials") != "true" ||
+				!strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") || !strings.Contains(strings.Join(h.Values("Vary"), ","), "Origin") {
+				t.Errorf("%s %v", a.Status, h)
+			}
+			mustProblem(t, a)
+			headers[0] = "Origin: https://evil.example"
+			if a := e.Do(tt.method, "/f", tt.body, headers...); a.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("another origin reads it too: %v", a.Header)
+			}
+		})
+	}
+	pre := ask(e, true, "DELETE", "/f", other)
+	if pre.StatusCode != 405 || pre.Header.Get("Allow") != "POST, PUT" || pre.Header.Get("Access-Control-Allow-Origin") != other ||
+		pre.Header.Get("Access-Control-Allow-Methods") != "" || pre.Header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("preflight for a method no route has: %s %v", pre.Status, pre.Header)
+	}
+	if a := ask(e, false, "GET", "/nothing", page); a.StatusCode != 404 || a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("where no function is: %s %v", a.Status, a.Header)
+	}
+}
+
+// CORS of routes goes in and out by all ways there are, and holds at once.
+func TestCORSOfRoutesIsKept(t *testing.T) {
+	e := servertest.Start(t)
+	own := &hearth.CORS{Origins: []string{"https://a.example"}, MaxAge: hearth.Duration(time.Minute)}
+	rs := *routes(t, "/a", "/b", "/c")
+	rs[0].CORS, rs[1].CORS = own, &hearth.CORS{}
+	d := e.Deploy("f", rest.DeployConfig{Public: public, Routes: &rs})
+	want := `[{"path":"/a","cors":{"origins":["https://a.example"],"max_age":"1m0s"}},{"path":"/b","cors":{"origins":[]}},{"path":"/c"}]`
+	for name, got := range map[string]string{
+		"deploy": mustMarshal(t, d.Function.Routes),
+		"get":    e.Do("GET", "/api/v1/functions/f", "", servertest.Auth(e.Key)).Text,
+		"list":   e.Do("GET", "/api/v1/functions", "", servertest.Auth(e.Key)).Text,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s\ndoesn't have %s", name, got, want)
+		}
+	}
+	// A configuration says nothing of routes and leaves them.
+	if a := e.Do("PATCH", "/api/v1/functions/f/config", `{"concurrency":2}`, servertest.Auth(e.Key), "Content-Type: application/merge-patch+json"); a.StatusCode != 201 || !strings.Contains(a.Text, want) {
+		t.Errorf("after a new configuration: %s %s", a.Status, a.Text)
+	}
+	patch := func(body string) servertest.Answer {
+		return e.Do("PATCH", "/api/v1/functions/f", body, servertest.Auth(e.Key), "Content-Type: application/json")
+	}
+	if a := ask(e, false, "GET", "/c", "https://b.example"); a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("before: %v", a.Header)
+	}
+	if a := patch(`{"routes":[{"path":"/a"},{"path":"/c","cors":{"origins":["*"]}}]}`); a.StatusCode != 200 {
+		t.Fatalf("patch: %s %s", a.Status, a.Text)
+	}
+	if a := ask(e, false, "GET", "/c", "https://b.example"); a.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("after: %v", a.Header)
+	}
+	if a := ask(e, false, "GET", "/a", "https://a.example"); a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a route that lost its CORS: %v", a.Header)
+	}
+	p := mustProblem(t, patch(`{"routes":[{"path":"/a","cors":{"origins":["nonsense"]}}]}`))
+	if p.Status != 422 || p.Field != "route.cors" || !strings.Contains(p.Detail, `route "/a": cors holds "nonsense"`) || !strings.Contains(p.Hint, "https://") {
+		t.Errorf("a bad origin: %+v", p)
+	}
+}
+
+func mustMarshal(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -35,6 +35,7 @@ type routing struct {
 type target struct {
 	route    hearth.Route
 	function string
+	cors     *hearth.CORS // the route's or the function's; nil for none
 }
 
 type prefixTargets struct {
@@ -94,7 +95,7 @@ func newRouting(fs map[string]active) *routing {
 			if isPrefix {
 				into = byPrefix
 			}
-			into[path] = append(into[path], target{r, name})
+			into[path] = append(into[path], target{r, name, f.CORSFor(r)})
 		}
 	}
 	for p, ts := range byPrefix {
@@ -106,8 +107,9 @@ func newRouting(fs map[string]active) *routing {
 
 // match finds the route of a request: an exact path before a prefix, a longer
 // prefix before a shorter one, and among equal paths one with the request's
-// method before one for all. Where only other methods match, they are returned.
-func (s *routing) match(method, path string) (t target, ok bool, allow []string) {
+// method before one for all. Where only routes of other methods match, they are
+// returned, the most specific first.
+func (s *routing) match(method, path string) (t target, ok bool, others []target) {
 	candidates := [][]target{s.exact[path]}
 	for _, p := range s.prefixes {
 		if strings.HasPrefix(path, p.prefix) || path+"/" == p.prefix {
@@ -118,12 +120,19 @@ func (s *routing) match(method, path string) (t target, ok bool, allow []string)
 		if t, ok := byMethod(ts, method); ok {
 			return t, true, nil
 		}
-		for _, t := range ts {
-			allow = append(allow, t.route.Method)
-		}
+		others = append(others, ts...)
 	}
-	slices.Sort(allow)
-	return target{}, false, slices.Compact(allow)
+	return target{}, false, others
+}
+
+// methodsOf returns the methods of routes, sorted.
+func methodsOf(ts []target) []string {
+	var ms []string
+	for _, t := range ts {
+		ms = append(ms, t.route.Method)
+	}
+	slices.Sort(ms)
+	return slices.Compact(ms)
 }
 
 // byMethod picks the route for a method. HEAD asks what GET would answer.

@@ -55,6 +55,16 @@ pages: ask again with ` + "`cursor`" + ` set to the ` + "`next`" + ` of the page
 Besides the operations below there are ` + "`/fn/{name}/…`" + ` and the routes that functions have chosen, ` + "`/metrics`" + ` (Prometheus) and
 ` + "`/openapi.json`" + ` for viewers, and ` + "`/healthz`, `/readyz`, `/ui/`" + ` for anybody.
 
+## Pages of other origins
+
+` + "`cors`" + ` of a function holds at ` + "`/fn/{name}/…`" + ` and on its routes; ` + "`cors`" + ` of a route holds there in its place, whole. With
+` + "`{\"origins\": []}`" + ` a route has none though its function has; the same on a function takes its own away. Where there is
+CORS the platform answers preflight requests, by the route that the announced method would reach, and puts the headers on
+every reply, its own errors included: pages can read a 401, 405, 429 or 502. Where there is none, preflights go to the
+function, and the headers are its own to set. Without ` + "`methods`" + ` a preflight allows those that reach the same CORS, without
+` + "`headers`" + ` Authorization and Content-Type. Browsers keep its answer by address, so ` + "`max_age`" + ` is 0 where methods of one path
+have different CORS.
+
 ## Errors
 
 Errors are problem documents (RFC 9457, ` + "`application/problem+json`" + `). ` + "`code`" + ` is stable; ` + "`hint`" + ` says what to do; ` + "`field`" + ` names

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"hearth"
@@ -161,6 +163,57 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	}
 	mustExec(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
 	wantRefused(t, path, "newer Hearth", "9999")
+}
+
+// What an earlier Hearth wrote is there after the upgrade.
+func TestEarlierDatabaseIsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	mustMigrate(t, path, 1)
+	mustExec(t, path, `INSERT INTO functions (name, active, last_number, public, cors, revision, created_at, created_by, updated_at)
+		VALUES ('hello', 1, 1, 1, '{"origins":["https://a.example"]}', 2, 1000000, 'ada', 2000000)`)
+	mustExec(t, path, `INSERT INTO versions (function, number, runtime, handler, sandbox, code_digest, code_bytes, config, created_at, created_by, activated_at)
+		VALUES ('hello', 1, 'python3.11', 'main.handler', 'native', 'sha256:00', 1, '{}', 1000000, 'ada', 1000000)`)
+	mustExec(t, path, `INSERT INTO routes (method, path, function, position) VALUES ('', '/b/*', 'hello', 0), ('POST', '/a', 'hello', 1)`)
+	for range 2 { // the second finds nothing to do
+		db := mustOpen(t, path, sqlite.Options{})
+		f, err := db.Function(t.Context(), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := hearth.Function{
+			Name: "hello", Active: 1, Public: true, Revision: 2, CreatedBy: "ada",
+			Routes: []hearth.Route{{Path: "/b/*"}, {Method: "POST", Path: "/a"}}, CORS: &hearth.CORS{Origins: []string{"https://a.example"}},
+			CreatedAt: time.Unix(1, 0).UTC(), UpdatedAt: time.Unix(2, 0).UTC(),
+		}
+		if d := cmp.Diff(want, f); d != "" {
+			t.Errorf("function (-want +got):\n%s", d)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	routes := []hearth.Route{{Path: "/b/*", CORS: &hearth.CORS{Origins: []string{"*"}}}}
+	f, err := mustOpen(t, path, sqlite.Options{}).UpdateFunction(t.Context(), "hello", store.FunctionUpdate{Routes: &routes}, 2)
+	if err != nil || !cmp.Equal(routes, f.Routes) {
+		t.Errorf("after the upgrade: %+v, %v", f, err)
+	}
+}
+
+// mustMigrate makes a database as it was at a version.
+func mustMigrate(t *testing.T, path string, version int64) {
+	t.Helper()
+	raw, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	p, err := goose.NewProvider(goose.DialectSQLite3, raw, os.DirFS("migrations"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestFileThatIsNoDatabaseIsRefused(t *testing.T) {

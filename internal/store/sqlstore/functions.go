@@ -25,10 +25,9 @@ func scanFunction(r scanner) (hearth.Function, error) {
 	}
 	f.Public = public != 0
 	f.CreatedAt, f.UpdatedAt = fromMicros(created), fromMicros(updated)
-	if cors.Valid {
-		if err := json.Unmarshal([]byte(cors.String), &f.CORS); err != nil {
-			return f, fmt.Errorf("read CORS of function %s: %w", f.Name, err)
-		}
+	var err error
+	if f.CORS, err = unmarshalCORS(cors); err != nil {
+		return f, fmt.Errorf("read CORS of function %s: %w", f.Name, err)
 	}
 	return f, nil
 }
@@ -57,8 +56,15 @@ func addRoutes(ctx context.Context, q querier, fs []hearth.Function) error {
 		function string
 	}
 	routes, err := collect(ctx, q, func(r scanner) (o owned, err error) {
-		return o, r.Scan(&o.function, &o.Method, &o.Path)
-	}, `SELECT function, method, path FROM routes WHERE function >= $1 AND function <= $2 ORDER BY function, position`,
+		var cors sql.NullString
+		if err := r.Scan(&o.function, &o.Method, &o.Path, &cors); err != nil {
+			return o, err
+		}
+		if o.CORS, err = unmarshalCORS(cors); err != nil {
+			return o, fmt.Errorf("read CORS of route %q: %w", o.Route, err)
+		}
+		return o, nil
+	}, `SELECT function, method, path, cors FROM routes WHERE function >= $1 AND function <= $2 ORDER BY function, position`,
 		fs[0].Name, fs[len(fs)-1].Name)
 	if err != nil {
 		return err
@@ -170,6 +176,13 @@ func marshalCORS(c *hearth.CORS) (any, error) {
 	return string(b), err
 }
 
+func unmarshalCORS(s sql.NullString) (c *hearth.CORS, err error) {
+	if s.Valid {
+		err = json.Unmarshal([]byte(s.String), &c)
+	}
+	return c, err
+}
+
 func boolInt(b bool) int {
 	if b {
 		return 1
@@ -181,13 +194,13 @@ func boolInt(b bool) int {
 // same if method and path are: "GET /a" may stand beside "/a" (the one with a
 // method goes first) and "/a/*" beside "/a/b" (the longer one goes first).
 func checkRoutes(ctx context.Context, q querier, name string, routes []hearth.Route) error {
-	seen := map[hearth.Route]bool{}
+	seen := map[string]bool{}
 	for _, r := range routes {
-		if seen[r] {
+		if seen[r.String()] {
 			return hearth.Errorf(hearth.CodeInvalid, "route %q is given twice", r).
 				WithHint("give each route once").WithField("routes")
 		}
-		seen[r] = true
+		seen[r.String()] = true
 		var owner string
 		err := q.QueryRowContext(ctx, `SELECT function FROM routes WHERE method = $1 AND path = $2 AND function <> $3`,
 			r.Method, r.Path, name).Scan(&owner)
@@ -204,8 +217,12 @@ func checkRoutes(ctx context.Context, q querier, name string, routes []hearth.Ro
 
 func insertRoutes(ctx context.Context, tx *sql.Tx, name string, routes []hearth.Route) error {
 	for i, r := range routes {
-		_, err := tx.ExecContext(ctx, `INSERT INTO routes (method, path, function, position) VALUES ($1, $2, $3, $4)`,
-			r.Method, r.Path, name, i)
+		cors, err := marshalCORS(r.CORS)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO routes (method, path, function, position, cors) VALUES ($1, $2, $3, $4, $5)`,
+			r.Method, r.Path, name, i, cors)
 		if err != nil {
 			return fmt.Errorf("insert route %q: %w", r, err)
 		}

@@ -202,6 +202,49 @@ func testRouteMethods(t *testing.T, s store.Store) {
 	}
 }
 
+func testRouteCORS(t *testing.T, s store.Store) {
+	first := Function("first", "/inherits", "POST /own", "/none")
+	first.CORS = &hearth.CORS{Origins: []string{"https://a.example"}}
+	first.Routes[1].CORS = &hearth.CORS{
+		Origins: []string{"https://b.example", "https://c.example"}, Methods: []string{"POST"}, Headers: []string{"X-A"},
+		Credentials: true, MaxAge: hearth.Duration(time.Minute),
+	}
+	first.Routes[2].CORS = &hearth.CORS{Origins: []string{}}
+	MustDeploy(t, s, first)
+	second := Function("second", "/second")
+	second.Routes[0].CORS = &hearth.CORS{Origins: []string{"*"}}
+	MustDeploy(t, s, second)
+	fs, _, err := s.Functions(t.Context(), "", store.Page{})
+	if err != nil || len(fs) != 2 {
+		t.Fatalf("listed %v, %v", fs, err)
+	}
+	for i, want := range []hearth.Function{first, second} {
+		if d := cmp.Diff(want.Routes, fs[i].Routes); d != "" {
+			t.Errorf("listed routes of %s (-want +got):\n%s", want.Name, d)
+		}
+		if d := cmp.Diff(want.Routes, must[hearth.Function](t)(s.Function(t.Context(), want.Name)).Routes); d != "" {
+			t.Errorf("routes of %s (-want +got):\n%s", want.Name, d)
+		}
+	}
+
+	// An update replaces it, and a version without routes leaves it.
+	routes := []hearth.Route{{Path: "/inherits", CORS: &hearth.CORS{Origins: []string{"*"}}}, {Method: "POST", Path: "/own"}}
+	must[hearth.Function](t)(s.UpdateFunction(t.Context(), "first", store.FunctionUpdate{Routes: &routes}, 0))
+	MustDeploy(t, s, Function("first"))
+	f := must[hearth.Function](t)(s.Function(t.Context(), "first"))
+	if d := cmp.Diff(routes, f.Routes); d != "" {
+		t.Errorf("updated routes (-want +got):\n%s", d)
+	}
+
+	// It makes no other route of one.
+	taken := []hearth.Route{{Path: "/second", CORS: &hearth.CORS{Origins: []string{"https://other.example"}}}}
+	_, err = s.UpdateFunction(t.Context(), "first", store.FunctionUpdate{Routes: &taken}, 0)
+	wantCode(t, err, hearth.CodeConflict)
+	twice := append(taken, hearth.Route{Path: "/second"})
+	_, err = s.UpdateFunction(t.Context(), "second", store.FunctionUpdate{Routes: &twice}, 0)
+	wantCode(t, err, hearth.CodeInvalid)
+}
+
 func testConcurrentRoutes(t *testing.T, s store.Store) {
 	errs := atOnce(8, func(i int) error {
 		_, err := s.AddVersion(t.Context(), Function(fmt.Sprintf("f%d", i), "/same"), Version())

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"what is missing is not found", testNotFound},
 		{"a route has one owner", testRouteOwner},
 		{"routes differ by method", testRouteMethods},
+		{"routes keep their CORS", testRouteCORS},
 		{"of many claims of one route one wins", testConcurrentRoutes},
 		{"deleting a function frees its name and routes", testDeleteFunction},
 		{"dropping an idle version forgets it", testDropVersion},
