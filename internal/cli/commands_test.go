@@ -168,6 +168,21 @@ func TestDeployReadsTheFolder(t *testing.T) {
 
 	file := filepath.Join(dir, "main.py")
 	wants(t, s.must("deploy", file), "main@1 live")
+	s.must("deploy", dir, "--cors-origin", "*", "--cors-origin", "POST /b=https://a.example", "--cors-origin", "/a=none")
+	wants(t, s.must("get", "hello"), "cors          *\n", "cors          /a: none\n", "cors          POST /b: https://a.example\n")
+	for _, c := range []struct{ origin, says, hint string }{
+		{"a.example", `--cors-origin: cors holds "a.example", which is not an origin`, "ROUTE="},
+		{"POST /b=a.example", `--cors-origin: route "POST /b": cors holds "a.example"`, "ROUTE="},
+		{"b=https://a.example", `route "b" is not a path`, "start with /"},
+		{"/c=https://a.example", `route "/c", which is not among those of this deploy`, "--route"},
+	} {
+		r := s.run("deploy", dir, "--cors-origin", c.origin)
+		if r.code != ExitUsage {
+			t.Errorf("--cors-origin %s: exit code %d", c.origin, r.code)
+		}
+		wants(t, r.err, c.says, c.hint)
+	}
+	wants(t, s.run("deploy", dir, "--cors-origin", "none", "--cors-origin", "*").err, "both none and *", "leave one of them out")
 	wants(t, s.must("deploy", file, "--name", "other", "--language", "pretended"), "other@1 live")
 	r := s.run("deploy", file, "--runtime", "fake", "--language", "pretended")
 	wants(t, r.err, "both runtime (fake) and language (pretended)", "leave one of them out")

@@ -28,9 +28,19 @@ a .tar.gz) and returns when the new version serves. If it can't be loaded you ge
 the error, and the version before goes on serving.
 
 A folder may hold hearth.yaml with the names of the flags below; flags win.
+What pages of other origins may do is said there by cors, for the whole function
+or in a route of its own, which then holds in place of the function's:
+
+  cors: {origins: ["*"]}
+  route:
+    - /shop/*
+    - {method: POST, path: /pay, cors: {origins: [https://shop.example.org], credentials: true, max-age: 1h}}
+    - {path: /internal, cors: {origins: []}}    # none: the function answers browsers itself
+
 A file .hearthignore there names what stays behind, in the manner of .gitignore.`,
 		Example: `  hearth deploy ./hello
   hearth deploy main.py --name hello --route /hello --public
+  hearth deploy ./shop --route /shop --route "POST /pay" --cors-origin "*" --cors-origin "POST /pay=https://shop.example.org"
   hearth deploy ./api --memory 256 --timeout 3s --env MODE=production`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,6 +82,8 @@ A file .hearthignore there names what stays behind, in the manner of .gitignore.
 	f.IntVar(&s.MinWarm, "min-warm", 0, "sandboxes kept ready (default 0)")
 	f.DurationVar(&s.KeepAlive, "keep-alive", 0, "idle time before a sandbox is let go (default: the server's)")
 	f.Var(&s.Route, "route", `own address, like /hello, /shop/* or "POST /hook"; may be repeated`)
+	f.Var(&s.Origins, "cors-origin", `web origin whose pages may call it, like https://app.example.org or *; "POST /hook=ORIGIN"
+for one route, none for no origin; may be repeated (methods, headers and more: cors in hearth.yaml)`)
 	f.BoolVar(&s.Public, "public", false, "its routes need no key")
 	f.StringVar(&s.Network, "network", "", "none or egress (default none)")
 	f.StringArrayVarP(&env, "env", "e", nil, "environment variable K=V, or K to take it from this shell; may be repeated")
@@ -125,6 +137,9 @@ func prepare(path string, flags settings) (client.DeployRequest, error) {
 		}
 	}
 	s = s.overlay(flags)
+	if err := s.applyOrigins(); err != nil {
+		return client.DeployRequest{}, err
+	}
 	if s.Name == "" {
 		s.Name = defaultName(path)
 	}

@@ -106,6 +106,14 @@ func describe(p *printer, base string, f rest.FunctionInfo) {
 	} else {
 		line("access", "needs a key")
 	}
+	if f.CORS != nil {
+		line("cors", "%s", corsText(*f.CORS))
+	}
+	for _, r := range f.Routes {
+		if r.CORS != nil {
+			line("cors", "%s: %s", r, corsText(*r.CORS))
+		}
+	}
 	v := f.Version
 	if v == nil {
 		line("version", "none is active")
@@ -121,6 +129,27 @@ func describe(p *printer, base string, f rest.FunctionInfo) {
 	for _, k := range slices.Sorted(maps.Keys(v.Config.Env)) {
 		line("env", "%s=%s", k, v.Config.Env[k])
 	}
+}
+
+// corsText says in a line what a CORS allows beyond the usual.
+func corsText(c hearth.CORS) string {
+	if len(c.Origins) == 0 {
+		return "none"
+	}
+	parts := []string{strings.Join(c.Origins, ", ")}
+	if len(c.Methods) > 0 {
+		parts = append(parts, "methods "+strings.Join(c.Methods, ", "))
+	}
+	if len(c.Headers) > 0 {
+		parts = append(parts, "headers "+strings.Join(c.Headers, ", "))
+	}
+	if c.Credentials {
+		parts = append(parts, "with credentials")
+	}
+	if c.MaxAge > 0 {
+		parts = append(parts, "kept for "+c.MaxAge.String())
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (a *App) versionsCmd() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,20 +75,70 @@ func (r *routes) String() string {
 // Type names the value in help texts.
 func (r *routes) Type() string { return "route" }
 
-// UnmarshalYAML reads a text or a list of texts.
-func (r *routes) UnmarshalYAML(n *yaml.Node) error {
-	var many []string
-	if n.Kind == yaml.ScalarNode {
-		many = []string{n.Value}
-	} else if err := n.Decode(&many); err != nil {
-		return usage("route is not a text or a list of texts").WithHint("write it like /hello, or as a list")
+// routeFields is a route that hearth.yaml writes as a mapping.
+type routeFields struct {
+	Path   string `yaml:"path"`
+	Method string `yaml:"method"`
+	CORS   *cors  `yaml:"cors"`
+}
+
+// decodeRoutes reads one route or a list of them, each a text or a mapping.
+func decodeRoutes(file string, n *yaml.Node, into *routes) error {
+	n = aliased(n)
+	if n.ShortTag() == "!!null" { // said, and none
+		return nil
 	}
-	for _, s := range many {
-		if err := r.Set(s); err != nil {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		items = n.Content
+	}
+	for _, item := range items {
+		route, err := decodeRoute(file, aliased(item))
+		if err != nil {
 			return err
 		}
+		*into = append(*into, route)
 	}
 	return nil
+}
+
+func decodeRoute(file string, n *yaml.Node) (hearth.Route, error) {
+	var in routeFields
+	switch n.Kind {
+	case yaml.ScalarNode:
+		in.Path = n.Value
+	case yaml.MappingNode:
+		if err := decodeFields(file, n, reflect.ValueOf(&in).Elem(), map[string]bool{}); err != nil {
+			return hearth.Route{}, err
+		}
+	default:
+		return hearth.Route{}, at(file, n, usage("route is not a text, nor a path with its method and cors").
+			WithHint("write it like /hello, as {path: /hello, cors: {origins: [\"*\"]}}, or as a list of such"))
+	}
+	route, err := hearth.ParseRoute(in.Method + " " + in.Path)
+	if err == nil && in.CORS != nil {
+		route.CORS = in.CORS.document()
+		err = route.Validate()
+	}
+	if err != nil {
+		return route, at(file, n, hearth.AsError(err))
+	}
+	return route, nil
+}
+
+// at returns e with the place in the file in front.
+func at(file string, n *yaml.Node, e *hearth.Error) *hearth.Error {
+	c := *e
+	c.Message = fmt.Sprintf("%s, line %d: %s", file, n.Line, e.Message)
+	return &c
+}
+
+// aliased returns the node that n stands for.
+func aliased(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // settings is what flags and hearth.yaml can say of a function, under the same
@@ -116,7 +167,8 @@ type settings struct {
 	OnDisconnect string            `yaml:"on-disconnect"`
 	CORS         *cors             `yaml:"cors"`
 
-	Message string // by flag only: it is of one deploy
+	Message string      // by flag only: it is of one deploy
+	Origins corsOrigins // the flag --cors-origin; hearth.yaml says it in cors and route
 
 	changed func(flag string) bool // which were said, where the zero value is a word too
 }
@@ -128,6 +180,127 @@ type cors struct {
 	Headers     []string      `yaml:"headers"`
 	Credentials bool          `yaml:"credentials"`
 	MaxAge      time.Duration `yaml:"max-age"`
+}
+
+// document returns c as the API takes it.
+func (c *cors) document() *hearth.CORS {
+	return &hearth.CORS{
+		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Credentials: c.Credentials, MaxAge: hearth.Duration(c.MaxAge),
+	}
+}
+
+// corsOrigins is what --cors-origin said, in its order.
+type corsOrigins []corsOrigin
+
+// corsOrigin is ORIGIN, or ROUTE=ORIGIN.
+type corsOrigin struct {
+	route  string // as hearth.Route.String; "" for the function
+	origin string // noOrigin for none
+}
+
+// noOrigin takes CORS away.
+const noOrigin = "none"
+
+func (o *corsOrigins) Set(s string) error {
+	c := corsOrigin{origin: strings.TrimSpace(s)}
+	check := (*hearth.CORS).Validate
+	if i := strings.LastIndex(s, "="); i >= 0 { // no origin has one, and paths may
+		route, err := hearth.ParseRoute(s[:i])
+		if err != nil {
+			return err
+		}
+		c = corsOrigin{route.String(), strings.TrimSpace(s[i+1:])}
+		check = func(of *hearth.CORS) error {
+			route.CORS = of
+			return route.Validate()
+		}
+	}
+	if c.origin != noOrigin {
+		if err := check(&hearth.CORS{Origins: []string{c.origin}}); err != nil {
+			e := hearth.AsError(err)
+			return e.WithHint("%s; none takes it away, and ROUTE= in front makes it that route's", e.Hint)
+		}
+	}
+	*o = append(*o, c)
+	return nil
+}
+
+func (o *corsOrigins) String() string {
+	var ss []string
+	for _, c := range *o {
+		if c.route != "" {
+			c.origin = c.route + "=" + c.origin
+		}
+		ss = append(ss, c.origin)
+	}
+	return strings.Join(ss, ", ")
+}
+
+// Type names the value in help texts.
+func (o *corsOrigins) Type() string { return "origin" }
+
+// of returns the origins given for a route, or for the function with "": nil if
+// nothing was, and an empty list for none.
+func (o corsOrigins) of(route string) ([]string, error) {
+	var origins []string
+	none := false
+	for _, c := range o {
+		switch {
+		case c.route != route:
+		case c.origin == noOrigin:
+			none = true
+		default:
+			origins = append(origins, c.origin)
+		}
+	}
+	if none && len(origins) > 0 {
+		return nil, usage("--cors-origin says both none and %s", strings.Join(origins, ", ")).WithField("cors-origin").
+			WithHint("leave one of them out")
+	}
+	if none {
+		origins = []string{}
+	}
+	return origins, nil
+}
+
+// applyOrigins puts what --cors-origin said in the place of what hearth.yaml
+// says of origins. The rest of a cors there stays.
+func (s *settings) applyOrigins() error {
+	if origins, err := s.Origins.of(""); err != nil {
+		return err
+	} else if origins != nil {
+		var c cors
+		if s.CORS != nil && len(origins) > 0 {
+			c = *s.CORS
+		}
+		c.Origins = origins
+		s.CORS = &c
+	}
+	known := map[string]bool{"": true}
+	s.Route = slices.Clone(s.Route)
+	for i, r := range s.Route {
+		known[r.String()] = true
+		origins, err := s.Origins.of(r.String())
+		if err != nil {
+			return err
+		}
+		if origins == nil {
+			continue
+		}
+		var c hearth.CORS
+		if r.CORS != nil && len(origins) > 0 {
+			c = *r.CORS
+		}
+		c.Origins = origins
+		s.Route[i].CORS = &c
+	}
+	for _, o := range s.Origins {
+		if !known[o.route] {
+			return usage("--cors-origin names the route %q, which is not among those of this deploy", o.route).WithField("cors-origin").
+				WithHint("add --route %q, or the route to %s", o.route, projectFile)
+		}
+	}
+	return nil
 }
 
 // readProject reads hearth.yaml in dir, if there is one.
@@ -167,6 +340,7 @@ func parseProject(file string, b []byte) (settings, error) {
 // spellings of a name are understood: min-warm as the flag, min_warm as the API
 // has it.
 func decodeFields(file string, m *yaml.Node, into reflect.Value, said map[string]bool) error {
+	m = aliased(m)
 	if m.Kind != yaml.MappingNode {
 		return usage("%s, line %d: these are no settings", file, m.Line).WithHint("a setting is written like \"memory: 256\"")
 	}
@@ -200,6 +374,9 @@ func decodeFields(file string, m *yaml.Node, into reflect.Value, said map[string
 }
 
 func decodeField(file string, value *yaml.Node, field reflect.Value, name string) error {
+	if rs, ok := field.Addr().Interface().(*routes); ok {
+		return decodeRoutes(file, value, rs)
+	}
 	if field.Type() == reflect.TypeFor[*cors]() {
 		c := reflect.New(field.Type().Elem())
 		field.Set(c)
@@ -214,9 +391,7 @@ func decodeField(file string, value *yaml.Node, field reflect.Value, name string
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
-		e := named(name, own)
-		e.Message = fmt.Sprintf("%s, line %d: %s", file, value.Line, e.Message)
-		return e
+		return at(file, value, named(name, own))
 	}
 	typ := map[reflect.Type]string{
 		reflect.TypeFor[time.Duration](): "duration", reflect.TypeFor[int](): "int", reflect.TypeFor[float64](): "float64",
@@ -269,6 +444,9 @@ func (s settings) overlay(flags settings) settings {
 	if len(flags.Route) > 0 {
 		s.Route = flags.Route
 	}
+	if len(flags.Origins) > 0 {
+		s.Origins = flags.Origins
+	}
 	env := maps.Clone(s.Env)
 	if env == nil {
 		env = map[string]string{}
@@ -320,10 +498,7 @@ func (s settings) config() (rest.DeployConfig, error) {
 		c.Routes = &rs
 	}
 	if s.CORS != nil {
-		c.CORS = &hearth.CORS{
-			Origins: s.CORS.Origins, Methods: s.CORS.Methods, Headers: s.CORS.Headers,
-			Credentials: s.CORS.Credentials, MaxAge: hearth.Duration(s.CORS.MaxAge),
-		}
+		c.CORS = s.CORS.document()
 	}
 	return c, nil
 }

@@ -58,6 +58,48 @@ cors:
 	}
 }
 
+func TestRoutesOfAProject(t *testing.T) {
+	shop := func() *hearth.CORS {
+		return &hearth.CORS{Origins: []string{"https://shop.example"}, Credentials: true, MaxAge: hearth.Duration(time.Hour)}
+	}
+	for _, c := range []struct {
+		text string
+		want []hearth.Route
+	}{
+		{"route: /a", []hearth.Route{{Path: "/a"}}},
+		{"route:", []hearth.Route{}},
+		{"route: []", []hearth.Route{}},
+		{"route: {path: /a}", []hearth.Route{{Path: "/a"}}},
+		{"route: {path: /a, method: post}", []hearth.Route{{Method: "POST", Path: "/a"}}},
+		{"route: [/a, {path: POST /b, cors: {origins: []}}]", []hearth.Route{{Path: "/a"}, {Method: "POST", Path: "/b", CORS: &hearth.CORS{Origins: []string{}}}}},
+		{`
+cors: &shop
+  origins: [https://shop.example]
+  credentials: true
+  max_age: 1h
+route:
+  - GET /a
+  - path: /b/*
+    method: PUT
+    cors: {origins: ["*"], methods: [PUT], headers: [X-A]}
+  - {path: /c, cors: *shop}`, []hearth.Route{
+			{Method: "GET", Path: "/a"},
+			{Method: "PUT", Path: "/b/*", CORS: &hearth.CORS{Origins: []string{"*"}, Methods: []string{"PUT"}, Headers: []string{"X-A"}}},
+			{Path: "/c", CORS: shop()},
+		}},
+	} {
+		s, err := parseProject("hearth.yaml", []byte(c.text))
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		d, err := s.config()
+		if err != nil || !reflect.DeepEqual(*d.Routes, c.want) {
+			t.Errorf("%s\nreads %+v (%v), want %+v", c.text, *d.Routes, err, c.want)
+		}
+	}
+}
+
 func TestParseProjectMistakes(t *testing.T) {
 	for _, c := range []struct{ text, message, hint string }{
 		{"name: [1\n", "not valid YAML", "memory: 256"},
@@ -74,6 +116,13 @@ func TestParseProjectMistakes(t *testing.T) {
 		{"route: hello\n", `route "hello" is not a path`, "start with /"},
 		{"route: [/ok, [1]]\n", "route is not a text", "/hello"},
 		{"- a\n", "line 1: these are no settings", "memory: 256"},
+		{"route:\n  - /ok\n  - {path: /pay, method: POST, cors: {origins: [shop.example]}}\n", `line 3: route "POST /pay": cors holds "shop.example", which is not an origin`, "https://app.example.org"},
+		{"route: {path: /pay, cors: {methods: [PUT]}}\n", `route "/pay": cors names no origins`, "https://app.example.org"},
+		{"route: {path: /pay, cors: {orgins: [a]}}\n", `"orgins" is not a setting`, "did you mean origins?"},
+		{"route:\n  - {pth: /pay}\n", `line 2: "pth" is not a setting`, "did you mean path?"},
+		{"route: {cors: {origins: []}}\n", `route "" is not a path`, "start with /"},
+		{"route: {path: [/a]}\n", "path is this, which is not a text", ""},
+		{"route: {path: /a, cors: x}\n", "these are no settings", ""},
 		{"name: a\nname: b\n", "line 2: name is there twice", "keep one"},
 		{"cors: {origin: x}\n", `"origin" is not a setting`, "origins"},
 		{"cors: x\n", "these are no settings", ""},
@@ -94,7 +143,8 @@ func TestParseProjectMistakes(t *testing.T) {
 // No text brings the parser down, and each that is refused is told why.
 func FuzzParseProject(f *testing.F) {
 	for _, seed := range []string{
-		"", "name: x\n", "route: [/a, POST /b]\n", "cors: {origins: [a]}\n", "env: {A: 1}\n", "memory: 1GiB\n", "- 1\n", "a: &a [*a]\n",
+		"", "name: x\n", "route: [/a, POST /b]\n", "cors: {origins: [a]}\n", "env: {A: 1}\n",
+		"route: [/a, {path: /b, method: POST, cors: {origins: [\"*\"], max_age: 1h}}]\n", "cors: &c {origins: [https://a.b]}\nroute: {path: /a, cors: *c}\n", "route: &r [*r]\n", "memory: 1GiB\n", "- 1\n", "a: &a [*a]\n",
 		"<<: {a: b}\n", "? [x]\n: y\n", "name: !!binary aGk=\n", "---\na: b\n---\nc: d\n", "cors: null\n", "env: null\n", "route:\n", "timeout: 1e9\n",
 	} {
 		f.Add([]byte(seed))
@@ -109,6 +159,65 @@ func FuzzParseProject(f *testing.F) {
 			t.Errorf("%q is refused with %v", text, err)
 		}
 	})
+}
+
+func TestOriginsByFlag(t *testing.T) {
+	file := `
+cors: {origins: [https://file.example], methods: [PUT]}
+route:
+  - /a
+  - {method: POST, path: /b, cors: {origins: [https://file.example], credentials: true}}
+`
+	for _, c := range []struct {
+		name     string
+		flags    []string
+		function *hearth.CORS
+		a, b     *hearth.CORS
+	}{
+		{
+			"nothing", nil,
+			&hearth.CORS{Origins: []string{"https://file.example"}, Methods: []string{"PUT"}},
+			nil, &hearth.CORS{Origins: []string{"https://file.example"}, Credentials: true},
+		},
+		{
+			"the function's", []string{"https://x.example", "https://y.example"},
+			&hearth.CORS{Origins: []string{"https://x.example", "https://y.example"}, Methods: []string{"PUT"}},
+			nil, &hearth.CORS{Origins: []string{"https://file.example"}, Credentials: true},
+		},
+		{
+			"of routes", []string{"/a=*", "post /b=https://x.example", "POST /b=http://localhost:5173"},
+			&hearth.CORS{Origins: []string{"https://file.example"}, Methods: []string{"PUT"}},
+			&hearth.CORS{Origins: []string{"*"}}, &hearth.CORS{Origins: []string{"https://x.example", "http://localhost:5173"}, Credentials: true},
+		},
+		{
+			"none", []string{"none", "/a=none", "POST /b=none"},
+			&hearth.CORS{Origins: []string{}}, &hearth.CORS{Origins: []string{}}, &hearth.CORS{Origins: []string{}},
+		},
+	} {
+		s, err := parseProject("hearth.yaml", []byte(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var flags settings
+		for _, f := range c.flags {
+			if err := flags.Origins.Set(f); err != nil {
+				t.Fatalf("%s: %v", f, err)
+			}
+		}
+		s = s.overlay(flags)
+		if err := s.applyOrigins(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		d, err := s.config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []*hearth.CORS{c.function, c.a, c.b} {
+			if got := []*hearth.CORS{d.CORS, (*d.Routes)[0].CORS, (*d.Routes)[1].CORS}[i]; !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %d is %+v, want %+v", c.name, i, got, want)
+			}
+		}
+	}
 }
 
 func TestOverlay(t *testing.T) {
