@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +52,9 @@ type message struct {
 		Message string `json:"message"`
 	} `json:"error,omitempty"`
 }
+
+// screenshotsEnv names a folder for pictures of what the scenarios see.
+const screenshotsEnv = "HEARTH_E2E_SCREENSHOTS"
 
 // browserLimit bounds every wait for the browser.
 const browserLimit = 20 * time.Second
@@ -251,6 +256,104 @@ func (p *Page) MustSee(selector, text string) {
 func (p *Page) MustClick(selector string) {
 	p.b.t.Helper()
 	p.MustEval(fmt.Sprintf("document.querySelector(%q).click()", selector))
+}
+
+// MustType types into the first element that a selector names, key by key as far
+// as the page can tell, after what it holds. "\n" is Enter.
+func (p *Page) MustType(selector, text string) {
+	p.b.t.Helper()
+	if p.MustEval(fmt.Sprintf("!!document.querySelector(%[1]q) && (document.querySelector(%[1]q).focus(), true)", selector)) != true {
+		p.b.t.Fatalf("there is no %s to type into", selector)
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			p.MustPress("Enter")
+		}
+		if line != "" {
+			p.b.must(p.session, "Input.insertText", map[string]any{"text": line}, nil)
+		}
+	}
+}
+
+// MustPress presses a key, as in "Enter", "Escape", "j" or "Control+s".
+func (p *Page) MustPress(keys string) {
+	p.b.t.Helper()
+	key, modifiers := keys, 0
+	for name, bit := range map[string]int{"Alt": 1, "Control": 2, "Shift": 8} {
+		if rest, ok := strings.CutPrefix(key, name+"+"); ok {
+			key, modifiers = rest, modifiers|bit
+		}
+	}
+	event := map[string]any{"key": key, "modifiers": modifiers}
+	if code := map[string]int{"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38, "Backspace": 8}[key]; code != 0 {
+		event["windowsVirtualKeyCode"], event["code"] = code, key
+	} else if len(key) == 1 {
+		event["windowsVirtualKeyCode"], event["code"] = int(strings.ToUpper(key)[0]), "Key"+strings.ToUpper(key)
+	}
+	down := maps.Clone(event)
+	down["type"] = "rawKeyDown"
+	if modifiers&^8 == 0 {
+		if text := map[string]string{"Enter": "\r"}[key]; text != "" {
+			down["type"], down["text"] = "keyDown", text
+		} else if len(key) == 1 {
+			down["type"], down["text"] = "keyDown", key
+		}
+	}
+	p.b.must(p.session, "Input.dispatchKeyEvent", down, nil)
+	event["type"] = "keyUp"
+	p.b.must(p.session, "Input.dispatchKeyEvent", event, nil)
+}
+
+// MustShow sets the size of the window and the colours that the system prefers.
+func (p *Page) MustShow(width, height int, scheme string) {
+	p.b.t.Helper()
+	p.b.must(p.session, "Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
+	p.b.must(p.session, "Emulation.setEmulatedMedia",
+		map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+}
+
+// Shoot writes a picture of the page into the folder that screenshotsEnv names;
+// without it, there is nothing to do.
+func (p *Page) Shoot(name string) {
+	p.b.t.Helper()
+	dir := os.Getenv(screenshotsEnv)
+	if dir == "" {
+		return
+	}
+	p.MustEval("Promise.allSettled(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime !== Infinity).map(a => a.finished))")
+	var r struct{ Data []byte }
+	p.b.must(p.session, "Page.captureScreenshot", map[string]any{"format": "png"}, &r)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), r.Data, 0o644); err != nil {
+		p.b.t.Error(err)
+	}
+}
+
+// CheckAccessible fails the test for what axe finds that keeps people out, in
+// the light and in the dark.
+func (p *Page) CheckAccessible(what string) {
+	p.b.t.Helper()
+	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			p.b.t.Fatalf("CI must run this: %v", err)
+		}
+		p.b.t.Logf("%s isn't looked at by axe: scripts/web.sh check installs it", what)
+		return
+	}
+	p.MustEval("window.axe ? 0 : (0, " + "() => {" + string(axe) + "\n})() || 0")
+	for _, scheme := range []string{"light", "dark"} {
+		p.b.must(p.session, "Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{
+			{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"},
+		}}, nil)
+		found, _ := p.MustEval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+			.then(() => axe.run(document, {resultTypes: ['violations']}))
+			.then(r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+				.map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; ')).join('\n'))`).(string)
+		if found != "" {
+			p.b.t.Errorf("%s in the %s: %s", what, scheme, found)
+		}
+	}
 }
 
 // CheckClean fails the test for complaints in the console, and for requests to

@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=${1:-dev}
+scripts/web.sh build
+[ -f web/dist/index.html ] || { echo "dist: the dashboard isn't built, and an archive without it is no release: install npm" >&2; exit 1; }
 out=dist
 rm -rf "$out"
 mkdir -p "$out"

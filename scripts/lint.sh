@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gofmt, go vet (Linux and macOS), shellcheck, golangci-lint. The linter is
+# gofmt, go vet (Linux and macOS), shellcheck, golangci-lint, biome and tsc. The Go linter is
 # built once and kept in the user's cache, because building it takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,8 @@ unformatted=$(git ls-files '*.go' | xargs gofmt -l)
 go vet ./...
 GOOS=darwin go vet ./...
 git ls-files '*.sh' | xargs shellcheck .ci/run
+
+scripts/web.sh check
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hearth
 linter=$cache/golangci-lint-$version

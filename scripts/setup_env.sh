@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a host. Says what it does; does nothing that is done already.
 #
-#   scripts/setup_env.sh --run    what `make run` needs: a Python 3 and a Node.js to offer as runtimes
+#   scripts/setup_env.sh --run    what `make run` needs: a Python 3 and a Node.js to offer as runtimes, npm to build the dashboard
 #   scripts/setup_env.sh --test   and what the tests need besides
 #   scripts/setup_env.sh --check  changes nothing; exit code 1 if something is missing
 set -euo pipefail
@@ -11,6 +11,7 @@ say()  { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 packages=()
+without_npm=0 # whether to go on if npm alone can't be installed
 need() { # need COMMAND PACKAGE
   have "$1" || [ -x "/usr/sbin/$1" ] || packages+=("$2")
 }
@@ -23,6 +24,7 @@ if ! have go; then
 fi
 need python3 python3
 need node nodejs
+have npm || { [ "$mode" = --check ] || without_npm=1; packages+=(npm); } # builds the dashboard
 if [ "$mode" = --test ]; then
   need curl curl
   need shellcheck shellcheck
@@ -57,7 +59,16 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 say "installing ${packages[*]}"
 export DEBIAN_FRONTEND=noninteractive
-if ! "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1; then
-  "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+install() { "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; }
+install "${packages[@]}" && exit 0
+"${sudo[@]}" apt-get update -qq
+install "${packages[@]}" && exit 0
+if [ "$mode" = --run ] && [ "$without_npm" -eq 1 ]; then
+  # The dashboard is all that npm is for: the rest runs without.
+  say "npm can't be installed here; the dashboard will be left out"
+  rest=()
+  for package in "${packages[@]}"; do [ "$package" = npm ] || rest+=("$package"); done
+  packages=("${rest[@]}")
+  [ ${#packages[@]} -gt 0 ] || exit 0
 fi
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

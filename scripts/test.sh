@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All tests: Go with the race detector, the shims in their own languages (run by
-# Go tests beside them), the native sandbox with its attacks, and the numbered
+# Go tests beside them), the dashboard's own, the native sandbox with its attacks, and the numbered
 # end-to-end scenarios through the real binary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,8 @@ fi
 if [ "$(id -u)" -ne 0 ]; then
   echo "test: not root: tests that need root say so and are skipped; run 'sudo make test' for all"
 fi
+scripts/web.sh test
+scripts/web.sh build
 go build ./...
 GOOS=darwin go build ./...
 mapfile -t packages < <(go list ./... | grep -v '/e2e$')

@@ -1,3 +1,4 @@
-// Package web holds the dashboard's files inside the binary. It serves nothing
-// itself: the API does.
+// Package web holds the dashboard inside the binary: what scripts/web.sh built
+// of src/ into dist/, or a page in its place. It serves nothing itself: the API
+// does.
 package web

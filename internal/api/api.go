@@ -74,7 +74,7 @@ type API struct {
 	deployer  *deployer
 	changes   *changes
 	from      origins
-	static    http.Handler
+	ui        *ui // nil without a dashboard
 	started   time.Time
 	closing   chan struct{} // closed by Close
 	close     sync.Once
@@ -101,7 +101,10 @@ func New(o Options) *API {
 	a.sessions = newSessions(o.Store, o.Secure)
 	a.deployer = &deployer{api: a, locks: newKeyedLocks()}
 	if o.Web != nil {
-		a.static = http.StripPrefix("/ui/", http.FileServerFS(o.Web))
+		var err error
+		if a.ui, err = newUI(o.Web); err != nil {
+			a.log.Error("no dashboard", "err", err)
+		}
 	}
 	a.register()
 	return a
@@ -233,24 +236,6 @@ func (a *API) servePlain(w http.ResponseWriter, r *http.Request, name string) {
 		a.writeSpec(w)
 	default:
 		a.fail(w, r, notFound(r))
-	}
-}
-
-// serveUI answers with the dashboard's files, which hold nothing secret.
-func (a *API) serveUI(w http.ResponseWriter, r *http.Request, deeper bool) {
-	ownHeaders(w)
-	switch {
-	case !deeper:
-		http.Redirect(w, r, "/ui/", http.StatusTemporaryRedirect)
-	case a.static == nil:
-		a.fail(w, r, hearth.Errorf(hearth.CodeNotFound, "this server was built without the dashboard"))
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		a.fail(w, r, methodNotAllowed(w, r, http.MethodGet, http.MethodHead))
-	default:
-		w.Header().Set("Content-Security-Policy",
-			"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'")
-		w.Header().Set("Cache-Control", "no-cache")
-		a.static.ServeHTTP(w, r)
 	}
 }
 

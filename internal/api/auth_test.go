@@ -56,8 +56,9 @@ func TestOtherAddressesNeedAKeyToo(t *testing.T) {
 	_, viewer := e.User("v", hearth.RoleViewer)
 	for path, want := range map[string][2]int{
 		"/metrics": {401, 200}, "/openapi.json": {401, 200}, "/api/v1/nothing": {401, 404},
-		"/healthz": {200, 200}, "/readyz": {200, 200}, "/ui/": {200, 200}, "/ui/app.js": {200, 200},
-		"/ui": {307, 307}, "/": {307, 307}, "/nothing": {404, 404}, "/docs": {404, 404}, "/healthz/x": {404, 404},
+		"/healthz": {200, 200}, "/readyz": {200, 200}, "/ui/": {200, 200}, "/ui/functions/x": {200, 200},
+		"/ui/assets/x.js": {404, 404},
+		"/ui":             {307, 307}, "/": {307, 307}, "/nothing": {404, 404}, "/docs": {404, 404}, "/healthz/x": {404, 404},
 	} {
 		if got := e.Do("GET", path, "").StatusCode; got != want[0] {
 			t.Errorf("%s without a key: %d", path, got)

@@ -43,7 +43,7 @@ func TestTheMostSpecificRouteWins(t *testing.T) {
 		{"GET", "/shop/books/1", "long"}, {"POST", "/shop/books/1", "long-post"}, {"PUT", "/shop/books", "long"},
 		{"GET", "/shopping", "all"}, {"POST", "/shopping", "405"}, {"POST", "/only", "only-post"}, {"GET", "/only", "all"},
 		{"PUT", "/only", "405"}, {"GET", "/", "root"}, {"GET", "/a/b/c", "all"}, {"GET", "/fn/exact/shop/cart", "exact"},
-		{"GET", "/api/v1/whoami", "401"}, {"GET", "/ui/nothing", "404"}, {"GET", "/fn/nobody/", "404"}, {"GET", "/fn/", "404"},
+		{"GET", "/api/v1/whoami", "401"}, {"GET", "/ui/assets/nothing", "404"}, {"GET", "/fn/nobody/", "404"}, {"GET", "/fn/", "404"},
 	} {
 		if got := who(tt.method, tt.path); got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.method, tt.path, got, tt.want)

@@ -1,9 +1,13 @@
-// Command gendoc writes the reference of the REST API, made from the same table
-// that the server answers by, to standard output. It isn't part of the server.
+// Command gendoc writes the reference of the REST API to standard output, made
+// from the same table that the server answers by; with -openapi, the OpenAPI
+// document that the dashboard's types come from. It isn't part of the server.
 package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -19,12 +23,28 @@ import (
 )
 
 func main() {
+	openapi := flag.Bool("openapi", false, "write the OpenAPI document")
+	flag.Parse()
 	w := bufio.NewWriter(os.Stdout)
-	write(w, api.New(api.Options{}).OpenAPI())
-	if err := w.Flush(); err != nil {
+	spec := api.New(api.Options{}).OpenAPI()
+	var err error
+	if *openapi {
+		err = writeOpenAPI(w, spec)
+	} else {
+		write(w, spec)
+	}
+	if err = errors.Join(err, w.Flush()); err != nil {
 		fmt.Fprintln(os.Stderr, "gendoc:", err)
 		os.Exit(1)
 	}
+}
+
+// writeOpenAPI renders the document, indented so that changes are seen line by line.
+func writeOpenAPI(w io.Writer, spec *huma.OpenAPI) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	return enc.Encode(spec)
 }
 
 // write renders the whole reference.

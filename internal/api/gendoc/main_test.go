@@ -25,3 +25,17 @@ func TestTheReferenceIsUpToDate(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDashboardsTypesAreUpToDate(t *testing.T) {
+	var want bytes.Buffer
+	if err := writeOpenAPI(&want, api.New(api.Options{}).OpenAPI()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../../web/src/api/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Error("web/src/api/openapi.json is stale: run make docs")
+	}
+}

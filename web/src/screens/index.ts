@@ -1,0 +1,28 @@
+// All screens: one entry each. The shell makes routes, navigation, palette and shortcuts of them.
+// Each screen is a chunk of its own, loaded when it is opened.
+import { IconLambda } from '@tabler/icons-react';
+import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
+
+export interface Screen {
+  /** Below /ui, as wouter writes patterns: "/functions/:name". */
+  path: string;
+  component: LazyExoticComponent<ComponentType<{ params: Record<string, string> }>>;
+  /** In the navigation, for those that have a place there. */
+  nav?: {
+    label: string;
+    icon: ComponentType<{ size?: number; stroke?: number }>;
+    /** The second key of its shortcut: g and then this. */
+    key: string;
+  };
+}
+
+export const screens: Screen[] = [
+  {
+    path: '/functions',
+    component: lazy(() => import('./functions/FunctionsScreen')),
+    nav: { label: 'Functions', icon: IconLambda, key: 'f' },
+  },
+];
+
+/** Where /ui/ leads. */
+export const home = '/functions';
