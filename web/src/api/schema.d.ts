@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/deploys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what served when, newest first */
+        get: operations["list-deploys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -117,6 +134,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/functions/{name}/test-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the calls kept with a function, by name */
+        get: operations["list-test-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/functions/{name}/test-events/{event}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a kept call */
+        get: operations["get-test-event"];
+        /** Keep a call with a function */
+        put: operations["put-test-event"];
+        post?: never;
+        /** Forget a kept call */
+        delete: operations["delete-test-event"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/functions/{name}/versions": {
         parameters: {
             query?: never;
@@ -164,6 +217,23 @@ export interface paths {
         };
         /** Download the code of a version */
         get: operations["get-version-code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/functions/{name}/versions/{number}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files of a version with their text */
+        get: operations["list-version-files"];
         put?: never;
         post?: never;
         delete?: never;
@@ -295,6 +365,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what was counted, in steps of time */
+        get: operations["query-metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools": {
         parameters: {
             query?: never;
@@ -372,6 +459,23 @@ export interface paths {
         };
         /** Get what the server is and what this host can enforce */
         get: operations["get-server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List functions to start from */
+        get: operations["list-templates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -459,6 +563,52 @@ export interface components {
             size?: number;
             wait?: string;
         };
+        BatchSeries: {
+            /** @description the mean */
+            size: (number | null)[];
+            wait: components["schemas"]["Quantiles"];
+        };
+        Bounds: {
+            batch_size: components["schemas"]["IntRange"];
+            batch_wait: components["schemas"]["DurationRange"];
+            concurrency: components["schemas"]["IntRange"];
+            /** @description cores */
+            cpu: components["schemas"]["FloatRange"];
+            /**
+             * Format: int64
+             * @description most bytes of the environment, names and values together
+             */
+            env_bytes: number;
+            idle_chunk: components["schemas"]["DurationRange"];
+            keep_alive: components["schemas"]["DurationRange"];
+            max_scale: components["schemas"]["IntRange"];
+            /** @description MiB */
+            memory: components["schemas"]["IntRange"];
+            /**
+             * Format: int64
+             * @description most characters of a deploy's message
+             */
+            message: number;
+            /** @description MiB below which a runtime doesn't start, by its name */
+            min_memory: {
+                [key: string]: number;
+            };
+            min_warm: components["schemas"]["IntRange"];
+            pids: components["schemas"]["IntRange"];
+            /**
+             * Format: int64
+             * @description most bytes of a test event
+             */
+            test_event_bytes: number;
+            /**
+             * Format: int64
+             * @description most test events of a function
+             */
+            test_events: number;
+            timeout: components["schemas"]["DurationRange"];
+            /** @description MiB */
+            tmp: components["schemas"]["IntRange"];
+        };
         CORS: {
             credentials?: boolean;
             headers?: string[] | null;
@@ -486,6 +636,66 @@ export interface components {
             key: components["schemas"]["Key"];
             secret: string;
         };
+        Defaults: {
+            /**
+             * Format: int64
+             * @description calls at once in the whole server
+             */
+            concurrency: number;
+            /** @description of a function that configures nothing, with the server's part filled in */
+            config: components["schemas"]["Config"];
+            /** @description idle time before a sandbox is let go */
+            keep_alive: string;
+            /**
+             * Format: int64
+             * @description largest upload of code
+             */
+            max_code_mib: number;
+            /**
+             * Format: int64
+             * @description largest reply that isn't streamed
+             */
+            max_reply_mib: number;
+            /**
+             * Format: int64
+             * @description largest body of a call
+             */
+            max_request_mib: number;
+            /**
+             * Format: int64
+             * @description memory that all sandboxes may use together; 0 is no bound
+             */
+            memory_mib: number;
+            /**
+             * Format: int64
+             * @description prewarmed sandboxes per runtime
+             */
+            prewarmed: number;
+            /**
+             * Format: int64
+             * @description calls of one function that may wait for a place
+             */
+            queue: number;
+            /** @description how long a call may wait for a place */
+            queue_wait: string;
+            /** @description age at which invocations and logs are deleted */
+            retention: string;
+            /** @description of functions that name none */
+            sandbox: string;
+        };
+        Deploy: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** Format: int64 */
+            from_version: number;
+            function: string;
+            id: string;
+            kind: string;
+            message?: string;
+            /** Format: int64 */
+            version: number;
+        };
         DeployConfig: {
             batch?: components["schemas"]["Batch"];
             /**
@@ -507,6 +717,8 @@ export interface components {
              * @description sandboxes at once; 0 is the server's limit
              */
             max_scale?: number;
+            /** @description what is said of this deploy, up to 200 characters on one line */
+            message?: string;
             /**
              * Format: int64
              * @description sandboxes kept ready
@@ -524,6 +736,16 @@ export interface components {
             /** @description name of the sandbox driver */
             sandbox?: string;
         };
+        DeployMark: {
+            /** Format: date-time */
+            at: string;
+            by?: string;
+            function: string;
+            /** @description deployed or activated */
+            kind: string;
+            /** Format: int64 */
+            version: number;
+        };
         Deployed: {
             function: components["schemas"]["FunctionInfo"];
             ready: components["schemas"]["Readiness"];
@@ -535,6 +757,10 @@ export interface components {
             findings: components["schemas"]["Finding"][] | null;
             isolation?: string;
             name: string;
+        };
+        DurationRange: {
+            max: string;
+            min: string;
         };
         Error: {
             code: string;
@@ -551,6 +777,12 @@ export interface components {
             name: string;
             /** @description ok, weak or missing */
             status: string;
+        };
+        FloatRange: {
+            /** Format: double */
+            max: number;
+            /** Format: double */
+            min: number;
         };
         FunctionInfo: {
             /** Format: int64 */
@@ -606,9 +838,32 @@ export interface components {
             public?: boolean;
             routes?: components["schemas"]["Route"][];
         };
+        HostSeries: {
+            /** @description 0 to 1 of all cores */
+            cpu: (number | null)[];
+            /** Format: int64 */
+            cpu_cores: number;
+            /** @description the server without its sandboxes, 0 to 1 of all cores */
+            hearth_cpu: (number | null)[];
+            /** @description bytes that the server has resident, its sandboxes left out */
+            hearth_memory: (number | null)[];
+            /** @description bytes in use */
+            memory: (number | null)[];
+            /**
+             * Format: int64
+             * @description bytes; 0 where it isn't known
+             */
+            memory_total: number;
+        };
         Identity: {
             key?: components["schemas"]["Key"];
             user: components["schemas"]["User"];
+        };
+        IntRange: {
+            /** Format: int64 */
+            max: number;
+            /** Format: int64 */
+            min: number;
         };
         Invocation: {
             /** Format: date-time */
@@ -657,6 +912,10 @@ export interface components {
             /** Format: int64 */
             tmp?: number;
         };
+        ListDeploy: {
+            items: components["schemas"]["Deploy"][] | null;
+            next?: string;
+        };
         ListFunctionInfo: {
             items: components["schemas"]["FunctionInfo"][] | null;
             next?: string;
@@ -683,6 +942,14 @@ export interface components {
         };
         ListSandbox: {
             items: components["schemas"]["Sandbox"][] | null;
+            next?: string;
+        };
+        ListTemplate: {
+            items: components["schemas"]["Template"][] | null;
+            next?: string;
+        };
+        ListTestEvent: {
+            items: components["schemas"]["TestEvent"][] | null;
             next?: string;
         };
         ListUser: {
@@ -735,6 +1002,123 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        MetricData: {
+            /** @description Unix seconds of the beginning of each step */
+            at: number[];
+            /** @description of the functions asked for, oldest first */
+            deploys: components["schemas"]["DeployMark"][];
+            /**
+             * Format: date-time
+             * @description as asked, moved back to the beginning of a step
+             */
+            from: string;
+            host?: components["schemas"]["HostSeries"];
+            pools?: components["schemas"]["PoolSeries"][];
+            series: components["schemas"]["MetricSeries"][];
+            /**
+             * @description a Go duration; longer than asked where shorter ones aren't kept any more
+             * @example 1m0s
+             */
+            step: string;
+            /**
+             * Format: date-time
+             * @description as asked, moved on to the end of a step
+             */
+            to: string;
+        };
+        MetricSeries: {
+            batch?: components["schemas"]["BatchSeries"];
+            /** @description bodies of requests */
+            bytes_in?: (number | null)[];
+            /** @description bodies of replies */
+            bytes_out?: (number | null)[];
+            /** @description CPU seconds, as the kernel counts them */
+            cpu?: (number | null)[];
+            /** @description of calls that weren't throttled */
+            duration?: components["schemas"]["Quantiles"];
+            /** @description outcomes but ok, throttled and cancelled */
+            errors?: (number | null)[];
+            /** @description nothing for the whole server */
+            function: string;
+            /** @description the most that its sandbox had used when a call ended, in bytes; of calls that ran alone in their sandbox */
+            memory?: components["schemas"]["Quantiles"];
+            /** @description only those that occurred */
+            outcomes?: {
+                [key: string]: (number | null)[] | null;
+            };
+            /** @description time that calls waited for a place */
+            queue?: components["schemas"]["Quantiles"];
+            /** @description calls that ended, refused ones included */
+            requests?: (number | null)[];
+            /** @description how many were in each state, as the mean over the step */
+            sandboxes?: {
+                [key: string]: (number | null)[] | null;
+            };
+            /** @description of cold starts: making the sandbox, loading and import */
+            start?: components["schemas"]["Quantiles"];
+            /** @description only those that occurred */
+            starts?: {
+                [key: string]: (number | null)[] | null;
+            };
+            total: components["schemas"]["MetricTotal"];
+            /**
+             * Format: int64
+             * @description nothing for all versions together
+             */
+            version?: number;
+        };
+        MetricTotal: {
+            /** Format: int64 */
+            bytes_in: number | null;
+            /** Format: int64 */
+            bytes_out: number | null;
+            /** Format: int64 */
+            cold_starts: number;
+            /**
+             * Format: double
+             * @description CPU seconds
+             */
+            cpu: number | null;
+            /**
+             * Format: double
+             * @description errors/requests
+             */
+            error_rate: number;
+            /** Format: int64 */
+            errors: number;
+            /** Format: double */
+            max: number | null;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            memory_max: number | null;
+            /**
+             * Format: double
+             * @description bytes; null without the field memory
+             */
+            memory_p99: number | null;
+            /**
+             * Format: double
+             * @description of the duration, in seconds; null without the field duration
+             */
+            p50: number | null;
+            /** Format: double */
+            p90: number | null;
+            /** Format: double */
+            p95: number | null;
+            /** Format: double */
+            p99: number | null;
+            /**
+             * Format: double
+             * @description requests per second in which the server was there
+             */
+            rate: number;
+            /** Format: int64 */
+            requests: number;
+            /** Format: int64 */
+            throttled: number;
+        };
         Metrics: {
             /** Format: date-time */
             from: string;
@@ -777,6 +1161,21 @@ export interface components {
             /** Format: int64 */
             target: number;
         };
+        PoolSeries: {
+            driver: string;
+            /** @description cold starts that found one */
+            hits: (number | null)[];
+            /** @description cold starts that found none */
+            misses: (number | null)[];
+            network: string;
+            /** @description that waited, the mean over the step */
+            ready: (number | null)[];
+            /** @description time that making one took, in seconds */
+            refill: components["schemas"]["Quantiles"];
+            runtime: string;
+            /** @description that should wait */
+            target: (number | null)[];
+        };
         Problem: {
             /** @description stable name of the error */
             code: string;
@@ -798,6 +1197,46 @@ export interface components {
             trace?: string;
             type: string;
         };
+        PutTestEvent: {
+            /** @description http: the body is bytes, written in base64 */
+            base64?: boolean;
+            /** @description json: the document; http: the body as text, or base64 */
+            body?: string;
+            /** @description http: the headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description json for the invoke operation, http for the function's address
+             * @enum {string}
+             */
+            kind: "json" | "http";
+            /** @description http: the method; GET if not given */
+            method?: string;
+            /** @description as in the address, if given */
+            name?: string;
+            /** @description http: below the function's address, with its query: /items?q=1 */
+            path?: string;
+            /** @description true, if given */
+            shared?: boolean;
+            /**
+             * Format: date-time
+             * @description ignored
+             */
+            updated_at?: string;
+            /** @description ignored */
+            updated_by?: string;
+        };
+        Quantiles: {
+            /** @description exact */
+            max?: (number | null)[];
+            /** @description exact */
+            mean?: (number | null)[];
+            p50?: (number | null)[];
+            p90?: (number | null)[];
+            p95?: (number | null)[];
+            p99?: (number | null)[];
+        };
         Readiness: {
             /** @description the function's module, as measured inside */
             import: string;
@@ -814,10 +1253,13 @@ export interface components {
             warnings?: string[] | null;
         };
         Rollback: {
+            /** @description why, up to 200 characters on one line */
+            message?: string;
             /** Format: int64 */
             version?: number;
         };
         Route: {
+            cors?: components["schemas"]["CORS"];
             method?: string;
             path: string;
         };
@@ -846,6 +1288,10 @@ export interface components {
             version?: number;
         };
         Server: {
+            /** @description what a configuration may hold */
+            bounds: components["schemas"]["Bounds"];
+            /** @description what holds where nothing else is said */
+            defaults: components["schemas"]["Defaults"];
             draining: boolean;
             /**
              * Format: int64
@@ -857,15 +1303,70 @@ export interface components {
             /** @description the default sandbox */
             sandbox: string;
             sandboxes: components["schemas"]["Driver"][] | null;
+            /** @description how the server is configured */
+            settings: components["schemas"]["Setting"][] | null;
             /** Format: date-time */
             started_at: string;
             url: string;
             version: string;
         };
+        Setting: {
+            default: string;
+            name: string;
+            usage: string;
+            value: string;
+        };
         SignInLink: {
             /** Format: date-time */
             expires_at: string;
             url: string;
+        };
+        Template: {
+            /** @description as the deploy takes it; without routes, which may be taken */
+            config: components["schemas"]["DeployConfig"];
+            description: string;
+            /** @description a call to try it with */
+            event: components["schemas"]["TestEvent"];
+            /** @description the code, to be edited: every file that the function needs, and no other */
+            files: components["schemas"]["TemplateFile"][] | null;
+            handler: string;
+            /** @description python or nodejs */
+            language: string;
+            name: string;
+            /** @description what it would run on here; nothing if this host lacks the language */
+            runtime: string;
+            title: string;
+        };
+        TemplateFile: {
+            base64: string | null;
+            path: string;
+            text: string | null;
+        };
+        TestEvent: {
+            /** @description http: the body is bytes, written in base64 */
+            base64?: boolean;
+            /** @description json: the document; http: the body as text, or base64 */
+            body: string;
+            /** @description http: the headers */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description json for the invoke operation, http for the function's address
+             * @enum {string}
+             */
+            kind: "json" | "http";
+            /** @description http: the method */
+            method?: string;
+            name: string;
+            /** @description http: below the function's address, with its query: /items?q=1 */
+            path?: string;
+            /** @description always true: everybody who sees the function sees it */
+            shared: boolean;
+            /** Format: date-time */
+            updated_at?: string;
+            /** @description user's name */
+            updated_by?: string;
         };
         Usage: {
             cpu: string;
@@ -898,10 +1399,27 @@ export interface components {
             created_by: string;
             function: string;
             handler: string;
+            message?: string;
             /** Format: int64 */
             number: number;
             runtime: string;
             sandbox: string;
+        };
+        VersionFile: {
+            /** Format: int64 */
+            bytes: number;
+            executable: boolean;
+            /** @description where a symbolic link leads */
+            link?: string;
+            path: string;
+            /** @description null if it is no text or over 256 KiB */
+            text: string | null;
+        };
+        VersionFiles: {
+            /** @description by path */
+            files: components["schemas"]["VersionFile"][] | null;
+            /** @description there are more files, or more text, than one reply holds; the download has all */
+            truncated: boolean;
         };
     };
     responses: never;
@@ -912,6 +1430,46 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "list-deploys": {
+        parameters: {
+            query?: {
+                /** @description at most so many items; 100 if not given */
+                limit?: number;
+                /** @description the next of the page before */
+                cursor?: string;
+                /** @description also of one that was deleted */
+                function?: string;
+                /** @description inclusive */
+                from?: string;
+                /** @description exclusive */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDeploy"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "stream-events": {
         parameters: {
             query?: never;
@@ -1189,6 +1747,147 @@ export interface operations {
             };
         };
     };
+    "list-test-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTestEvent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-test-event": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                event: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestEvent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-test-event": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the event's ETag; the change fails with 412 if it is another by now */
+                "If-Match"?: string;
+                /** @description * fails with 412 if there is such an event */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                event: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutTestEvent"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestEvent"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-test-event": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the event's ETag; the change fails with 412 if it is another by now */
+                "If-Match"?: string;
+                /** @description * fails with 412 if there is such an event */
+                "If-None-Match"?: string;
+            };
+            path: {
+                name: string;
+                event: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-versions": {
         parameters: {
             query?: {
@@ -1318,6 +2017,38 @@ export interface operations {
                 };
                 content: {
                     "application/gzip": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-version-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionFiles"];
                 };
             };
             /** @description A problem */
@@ -1620,6 +2351,52 @@ export interface operations {
             };
         };
     };
+    "query-metrics": {
+        parameters: {
+            query?: {
+                /** @description name of a function, or * for each that had calls; nothing for the whole server */
+                function?: string[] | null;
+                /** @description only of named functions */
+                version?: number;
+                /** @description what a series is: a function (if not given) or each of its versions */
+                group?: "function" | "version";
+                /** @description count only calls that ended so; what isn't known by outcome is then left out */
+                outcome?: string[] | null;
+                /** @description an hour before to, if not given */
+                from?: string;
+                /** @description now, if not given */
+                to?: string;
+                /** @description a Go duration of whole seconds; if not given, one that makes 120 steps or less */
+                step?: string;
+                /** @description requests, outcomes, starts, duration, queue, start, cpu, memory, bytes, sandboxes, pools, batch, host; all but pools, batch and host if none is given */
+                fields?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricData"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-pools": {
         parameters: {
             query?: never;
@@ -1752,6 +2529,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTemplate"];
                 };
             };
             /** @description A problem */
