@@ -20,6 +20,19 @@ const (
 	OutcomePlatform  Outcome = "platform_error"
 )
 
+// Failed reports whether o is an error of the function or the platform. What was
+// throttled or given up by its caller is neither.
+func (o Outcome) Failed() bool {
+	return o != OutcomeOK && o != OutcomeThrottled && o != OutcomeCancelled
+}
+
+// Outcomes lists all of them.
+func Outcomes() []Outcome {
+	return []Outcome{
+		OutcomeOK, OutcomeError, OutcomeTimeout, OutcomeOOM, OutcomeCrashed, OutcomeThrottled, OutcomeCancelled, OutcomePlatform,
+	}
+}
+
 // Outcome returns how an invocation ended that failed with c, [OutcomeOK] for "".
 func (c Code) Outcome() Outcome {
 	switch c {
@@ -84,7 +97,18 @@ type Invocation struct {
 
 	RequestBytes int64  `json:"request_bytes"`
 	ReplyBytes   int64  `json:"reply_bytes"`
-	Usage        *Usage `json:"usage,omitempty"` // only where it ran alone in its sandbox
+	Usage        *Usage `json:"usage,omitempty"`        // only where it ran alone in its sandbox
+	MemoryLimit  int64  `json:"memory_limit,omitempty"` // bytes of its sandbox; 0 if it never got one
+
+	// Fingerprint is the same for failures that are taken for the same; "" for
+	// what is no failure, see [Outcome.Failed].
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// GBSeconds is what the invocation cost: the memory that it reserved, in GiB,
+// times the seconds that it had it, waiting for a place left out.
+func (i *Invocation) GBSeconds() float64 {
+	return float64(i.MemoryLimit) / (1 << 30) * max(0, (i.Duration-i.Phases.Queue).Std().Seconds())
 }
 
 // Trigger is what caused an invocation.

@@ -54,26 +54,52 @@ func (c *Client) Invoke(ctx context.Context, r InvokeRequest) (*Reply, error) {
 
 // InvocationsQuery filters; zero fields don't.
 type InvocationsQuery struct {
-	Function string
-	Version  int
-	Outcome  hearth.Outcome
-	From, To time.Time // From inclusive, To exclusive
+	Function    string
+	Version     int
+	Outcomes    []hearth.Outcome // any of these; also rest.OutcomeFailed
+	Trigger     hearth.Trigger
+	Starts      []hearth.Start // any of these; also rest.StartCold
+	MinDuration time.Duration  // inclusive
+	MaxDuration time.Duration  // inclusive
+	ID          string         // its beginning
+	Text        string         // substring of the error's type or message, case-insensitive
+	Fingerprint string         // of a group of errors
+	From, To    time.Time      // From inclusive, To exclusive
+	Sort        string         // newest (the default), oldest, slowest, memory or cost
 }
 
-// Invocations lists newest first.
+// Invocations lists in the order of iq.Sort.
 func (c *Client) Invocations(ctx context.Context, iq InvocationsQuery, p Page) (rest.List[hearth.Invocation], error) {
 	q := p.query()
 	set(q, "function", iq.Function)
 	setInt(q, "version", iq.Version)
-	set(q, "outcome", string(iq.Outcome))
+	for _, o := range iq.Outcomes {
+		q.Add("outcome", string(o))
+	}
+	set(q, "trigger", string(iq.Trigger))
+	for _, s := range iq.Starts {
+		q.Add("start", string(s))
+	}
+	setDuration(q, "min_duration", iq.MinDuration)
+	setDuration(q, "max_duration", iq.MaxDuration)
+	set(q, "id", iq.ID)
+	set(q, "text", iq.Text)
+	set(q, "fingerprint", iq.Fingerprint)
 	setTime(q, "from", iq.From)
 	setTime(q, "to", iq.To)
+	set(q, "sort", iq.Sort)
 	return get[rest.List[hearth.Invocation]](ctx, c, path("invocations"), q)
 }
 
 // Invocation returns the record of one call.
 func (c *Client) Invocation(ctx context.Context, id string) (hearth.Invocation, error) {
 	return get[hearth.Invocation](ctx, c, path("invocations", id), nil)
+}
+
+func setDuration(q url.Values, name string, d time.Duration) {
+	if d != 0 {
+		q.Set(name, d.String())
+	}
 }
 
 func setTime(q url.Values, name string, t time.Time) {

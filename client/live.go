@@ -62,11 +62,35 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[rest.Event, error] {
 // reconnectDelay is how long a stream waits before it calls again.
 const reconnectDelay = 500 * time.Millisecond
 
-// stream reads server-sent events. A connection that breaks is made again, from
-// the last id on; an answer with an error ends the sequence.
+// stream reads server-sent events whose data are all of one kind.
 func stream[T any](ctx context.Context, c *Client, path string, q url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var zero T
+		for e, err := range events(ctx, c, path, q) {
+			var v T
+			if err == nil {
+				err = e.decode(&v)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// event is a server-sent event.
+type event struct{ id, kind, data string }
+
+func (e event) decode(v any) error {
+	if err := json.Unmarshal([]byte(e.data), v); err != nil {
+		return hearth.Errorf(hearth.CodePlatform, "read an event: %w", err)
+	}
+	return nil
+}
+
+// events reads server-sent events. A connection that breaks is made again, from
+// the last id on; an answer with an error ends the sequence.
+func events(ctx context.Context, c *Client, path string, q url.Values) iter.Seq2[event, error] {
+	return func(yield func(event, error) bool) {
 		lastID := q.Get("after")
 		for connected := false; ; {
 			header := http.Header{"Accept": {"text/event-stream"}}
@@ -85,7 +109,7 @@ func stream[T any](ctx context.Context, c *Client, path string, q url.Values) it
 					return
 				}
 			case !connected || hearth.ErrorCode(err) != hearth.CodeUnavailable:
-				yield(zero, err)
+				yield(event{}, err)
 				return
 			}
 			select {
@@ -98,10 +122,11 @@ func stream[T any](ctx context.Context, c *Client, path string, q url.Values) it
 }
 
 // readEvents yields the events of one connection. It returns false when the
-// consumer has left.
-func readEvents[T any](r io.Reader, lastID *string, yield func(T, error) bool) bool {
+// consumer has left. An id without data is the position of a stream in which
+// nothing happens.
+func readEvents(r io.Reader, lastID *string, yield func(event, error) bool) bool {
 	br := bufio.NewReader(r)
-	id, data := "", ""
+	var e event
 	for {
 		line, err := br.ReadString('\n')
 		if err != nil {
@@ -110,24 +135,21 @@ func readEvents[T any](r io.Reader, lastID *string, yield func(T, error) bool) b
 		line = strings.TrimRight(line, "\r\n")
 		name, value, _ := strings.Cut(line, ":")
 		value = strings.TrimPrefix(value, " ")
-		switch name {
-		case "id":
-			id = value
-		case "data":
-			data += value
-		case "":
-			if line != "" || data == "" { // a comment, or nothing to tell
-				continue
-			}
-			var v T
-			err := json.Unmarshal([]byte(data), &v)
-			if err != nil {
-				err = hearth.Errorf(hearth.CodePlatform, "read an event: %w", err)
-			}
-			if !yield(v, err) || err != nil {
+		switch {
+		case name == "id":
+			e.id = value
+		case name == "event":
+			e.kind = value
+		case name == "data":
+			e.data += value
+		case line == "":
+			if e.data != "" && !yield(e, nil) {
 				return false
 			}
-			*lastID, id, data = id, "", ""
+			if e.id != "" {
+				*lastID = e.id
+			}
+			e = event{}
 		}
 	}
 }

@@ -14,6 +14,12 @@ const (
 	HeaderStart      = "X-Hearth-Start"
 )
 
+// What lists of invocations take besides the outcomes and starts that there are.
+const (
+	OutcomeFailed hearth.Outcome = "failed" // all but ok, throttled and cancelled
+	StartCold     hearth.Start   = "cold"   // all but warm
+)
+
 // List is one page. Next is the cursor of the next page, "" at the end.
 type List[T any] struct {
 	Items []T    `json:"items"`

@@ -19,6 +19,7 @@ import (
 	"hearth/client/rest"
 	"hearth/internal/bundle"
 	"hearth/internal/engine"
+	"hearth/internal/live"
 	"hearth/internal/logs"
 	"hearth/internal/metrics"
 	"hearth/internal/store"
@@ -41,6 +42,7 @@ type Options struct {
 	Bundles   *bundle.Store
 	Logs      *logs.Hub
 	Metrics   *metrics.Aggregator
+	Live      *live.Hub // nil makes one that hears of changes alone
 	Languages Languages
 	Logger    *slog.Logger
 	Web       fs.FS // the dashboard
@@ -92,9 +94,12 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Live == nil {
+		o.Live = live.NewHub()
+	}
 	a := &API{
 		o: o, log: o.Logger, mux: http.NewServeMux(), ops: map[string]operation{},
-		functions: newRegistry(), changes: newChanges(), from: origins{trusted: o.Proxies},
+		functions: newRegistry(), changes: newChanges(o.Live), from: origins{trusted: o.Proxies},
 		started: time.Now(), closing: make(chan struct{}),
 	}
 	a.auth = newAuthenticator(o.Store, o.Logger)

@@ -8,6 +8,7 @@ import (
 
 	"hearth"
 	"hearth/client/rest"
+	"hearth/internal/live"
 )
 
 const (
@@ -17,13 +18,16 @@ const (
 
 // changes tells readers what happens to functions.
 type changes struct {
+	live    *live.Hub // is told as well
 	mu      sync.Mutex
 	last    int64
 	kept    []rest.Event
 	readers map[chan rest.Event]struct{}
 }
 
-func newChanges() *changes { return &changes{readers: map[chan rest.Event]struct{}{}} }
+func newChanges(h *live.Hub) *changes {
+	return &changes{live: h, readers: map[chan rest.Event]struct{}{}}
+}
 
 func (c *changes) publish(e rest.Event) {
 	c.mu.Lock()
@@ -34,6 +38,7 @@ func (c *changes) publish(e rest.Event) {
 	if len(c.kept) > keptChanges {
 		c.kept = c.kept[1:]
 	}
+	c.live.Publish(live.Changes, e.Function, e, 256)
 	for ch := range c.readers {
 		select {
 		case ch <- e:

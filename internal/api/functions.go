@@ -109,6 +109,7 @@ func (a *API) deleteFunction(ctx context.Context, in *struct {
 	}
 	a.functions.remove(in.Name)
 	a.o.Metrics.Forget(in.Name)
+	a.o.Live.Forget(in.Name)
 	a.changes.publish(rest.Event{Kind: rest.EventDeleted, Function: in.Name, By: caller(ctx).user.Name})
 	// It is gone from the store: what still runs must end even if the caller
 	// has left.

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"io"
+	"net/http"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,4 +54,16 @@ func routes(t *testing.T, specs ...string) *[]hearth.Route {
 		rs = append(rs, r)
 	}
 	return &rs
+}
+
+func readAll(resp *http.Response) (string, error) {
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
+}
+
+// newScanner reads lines that may be long.
+func newScanner(r io.Reader) *bufio.Scanner {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(nil, 1<<20)
+	return sc
 }

@@ -36,7 +36,7 @@ func (a *API) invocationOps() []operation {
 					Description: "The handler's reply", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{}}},
 				}}
 			}).stream(a.invokeFunction),
-		call(a, op("list-invocations", "GET", "/invocations", "invocations", "List calls, newest first", hearth.RoleViewer), a.listInvocations),
+		call(a, op("list-invocations", "GET", "/invocations", "invocations", "List calls", hearth.RoleViewer), a.listInvocations),
 		call(a, op("get-invocation", "GET", "/invocations/{id}", "invocations", "Get the record of a call", hearth.RoleViewer), a.getInvocation),
 	}
 }

@@ -207,7 +207,7 @@ func TestWhatTheServerSaysOfItself(t *testing.T) {
 	if a := e.Do("GET", "/metrics", "", servertest.Auth(e.Key)); !strings.Contains(a.Text, `hearth_invocations_total{function="a",outcome="ok"} 1`) {
 		t.Errorf("prometheus: %s", a.Text)
 	}
-	is, err := e.Admin.Invocations(t.Context(), client.InvocationsQuery{Outcome: hearth.OutcomeError}, client.Page{})
+	is, err := e.Admin.Invocations(t.Context(), client.InvocationsQuery{Outcomes: []hearth.Outcome{hearth.OutcomeError}}, client.Page{})
 	if err != nil || len(is.Items) != 1 || is.Items[0].Caller != "admin" {
 		t.Errorf("invocations: %+v, %v", is, err)
 	}

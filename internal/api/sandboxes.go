@@ -18,11 +18,15 @@ func (a *API) sandboxOps() []operation {
 }
 
 func (a *API) listSandboxes(ctx context.Context, _ *struct{}) (*body[rest.List[rest.Sandbox]], error) {
-	var out []rest.Sandbox
+	return listOf(a.sandboxes(ctx), ""), nil
+}
+
+func (a *API) sandboxes(ctx context.Context) []rest.Sandbox {
+	out := []rest.Sandbox{}
 	for _, s := range a.o.Engine.Sandboxes(ctx) {
 		out = append(out, rest.Sandbox(s))
 	}
-	return listOf(out, ""), nil
+	return out
 }
 
 func (a *API) killSandbox(ctx context.Context, in *struct {
@@ -32,11 +36,15 @@ func (a *API) killSandbox(ctx context.Context, in *struct {
 }
 
 func (a *API) listPools(context.Context, *struct{}) (*body[rest.List[rest.Pool]], error) {
-	var out []rest.Pool
+	return listOf(a.pools(), ""), nil
+}
+
+func (a *API) pools() []rest.Pool {
+	out := []rest.Pool{}
 	for _, p := range a.o.Engine.Pools() {
 		out = append(out, rest.Pool(p))
 	}
-	return listOf(out, ""), nil
+	return out
 }
 
 func (a *API) listRuntimes(context.Context, *struct{}) (*body[rest.List[hearth.Runtime]], error) {

@@ -24,25 +24,35 @@ type stream struct {
 // newStream begins the reply. The reader's last id comes in the header that
 // browsers send when they connect again, or in ?after=.
 func (a *API) newStream(w http.ResponseWriter, r *http.Request) (*stream, error) {
-	id := r.Header.Get("Last-Event-ID")
-	if id == "" {
-		id = r.URL.Query().Get("after")
-	}
-	s := &stream{w: w, rc: http.NewResponseController(w), done: r.Context().Done(), tick: time.NewTicker(a.o.Heartbeat)}
+	id := lastEventID(r)
+	var last int64
 	if id != "" {
 		n, err := strconv.ParseInt(id, 10, 64)
 		if err != nil || n < 0 {
 			return nil, hearth.Errorf(hearth.CodeInvalid, "Last-Event-ID %q is not ours", id).WithField("Last-Event-ID")
 		}
-		s.last = n
+		last = n
 	}
+	s := a.beginStream(w, r)
+	s.last = last
+	s.heartbeat()
+	return s, nil
+}
+
+func lastEventID(r *http.Request) string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return id
+	}
+	return r.URL.Query().Get("after")
+}
+
+func (a *API) beginStream(w http.ResponseWriter, r *http.Request) *stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
-	s.heartbeat()
-	return s, nil
+	return &stream{w: w, rc: http.NewResponseController(w), done: r.Context().Done(), tick: time.NewTicker(a.o.Heartbeat)}
 }
 
 func (s *stream) send(id string, v any) {

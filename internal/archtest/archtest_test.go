@@ -99,7 +99,7 @@ var rules = []rule{
 		because: "a database stands alone: sqlstore is what databases share, and no other may be reached",
 	},
 	{
-		packages: []string{"internal/bundle/...", "internal/logs", "internal/metrics"}, own: []string{"internal/wire", "internal/service", "internal/store"},
+		packages: []string{"internal/bundle/...", "internal/live", "internal/logs", "internal/metrics"}, own: []string{"internal/wire", "internal/service", "internal/store"},
 		never:   []string{"database/sql"},
 		because: "they serve the engine and the API alike, so they may know neither",
 	},
@@ -115,7 +115,7 @@ var rules = []rule{
 	{
 		packages: []string{"internal/api/..."},
 		own: []string{
-			"internal/api/...", "internal/engine", "internal/store", "internal/metrics", "internal/logs", "internal/bundle",
+			"internal/api/...", "internal/engine", "internal/store", "internal/metrics", "internal/live", "internal/logs", "internal/bundle",
 			"internal/service", "client/rest",
 		},
 		never:   []string{"database/sql", "os/exec", "golang.org/x/sys/..."},

@@ -125,7 +125,9 @@ func (a *App) invocationsCmd() *cobra.Command {
 			if len(args) == 1 {
 				q.Function = args[0]
 			}
-			q.Outcome = hearth.Outcome(outcome)
+			if outcome != "" {
+				q.Outcomes = []hearth.Outcome{hearth.Outcome(outcome)}
+			}
 			l, err := cl.Invocations(ctx, q, client.Page{Limit: n})
 			if err != nil {
 				return err

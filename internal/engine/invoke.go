@@ -464,6 +464,7 @@ func (c *call) record(why *hearth.Error) {
 	v := &c.inv
 	if c.i != nil {
 		v.Version, v.Sandbox = c.pool.v.Number, c.i.id
+		v.MemoryLimit = int64(c.pool.v.Config.Limits.MemoryMiB) << 20
 	}
 	v.Duration = hearth.Duration(c.ended.Sub(c.began))
 	v.Outcome = hearth.OutcomeOK

@@ -17,7 +17,7 @@ const (
 // startLoops starts what is done now and then.
 func (s *Server) startLoops(ctx context.Context) error {
 	return s.loops.Run(context.WithoutCancel(ctx),
-		s.every(pruneEvery, s.prune), s.every(sweepEvery, s.sweep), s.every(flushEvery, s.api.Flush))
+		s.every(pruneEvery, s.prune), s.every(sweepEvery, s.sweep), s.every(flushEvery, s.api.Flush), s.api.Sample)
 }
 
 func (s *Server) every(d time.Duration, do func(context.Context)) func(context.Context) {

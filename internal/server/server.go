@@ -23,6 +23,7 @@ import (
 	"hearth/internal/bundle"
 	"hearth/internal/config"
 	"hearth/internal/engine"
+	"hearth/internal/live"
 	"hearth/internal/logs"
 	"hearth/internal/metrics"
 	"hearth/internal/runtime"
@@ -66,6 +67,7 @@ type Server struct {
 	store    store.Store
 	bundles  *bundle.Store
 	hub      *logs.Hub
+	live     *live.Hub
 	metrics  *metrics.Aggregator
 	catalog  *runtime.Catalog
 	drivers  *driverSet
@@ -129,7 +131,8 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the database: %w", err)
 	}
-	s.hub = logs.New(db, logs.Options{FirstSeq: last + logs.SeqGap})
+	s.live = live.NewHub()
+	s.hub = logs.New(recorder{db, s.live}, logs.Options{FirstSeq: last + logs.SeqGap})
 	s.metrics = metrics.NewAggregator(metrics.New(metrics.Options{Version: s.opts.Version}), metrics.AggregatorOptions{Logger: s.log})
 	return nil
 }
@@ -169,7 +172,7 @@ func (s *Server) engineConfig() engine.Config {
 	c := s.cfg
 	return engine.Config{
 		Drivers: s.drivers.byName(), DefaultDriver: c.Sandbox, Runtime: s.catalog.Get, Code: s.bundles,
-		Recorder: s.store, Observer: s.metrics, Logger: s.log,
+		Recorder: recorder{s.store, s.live}, Observer: s.metrics, Logger: s.log,
 		Output: func(function string, version int, invocation string) engine.LogWriter {
 			return s.hub.Writer(function, version, invocation)
 		},
@@ -206,7 +209,7 @@ func (s *Server) openAPI(ctx context.Context) error {
 		return err
 	}
 	s.api = api.New(api.Options{
-		Engine: s.engine, Store: s.store, Bundles: s.bundles, Logs: s.hub, Metrics: s.metrics,
+		Engine: s.engine, Store: s.store, Bundles: s.bundles, Logs: s.hub, Metrics: s.metrics, Live: s.live,
 		Languages: languages{s.catalog}, Logger: s.log, Web: web.Files(), Templates: s.opts.Templates,
 		Version: s.opts.Version, Instance: s.instance, URL: s.URL, Ready: s.ready.Load,
 		Drivers: s.drivers.report, Sandbox: s.cfg.Sandbox, Proxies: proxies, Secure: s.secure(),

@@ -146,7 +146,7 @@ type Telemetry interface {
 	Dropped() int64
 
 	Invocation(ctx context.Context, id string) (hearth.Invocation, error)
-	// Invocations lists newest first.
+	// Invocations lists in the order of q.Sort.
 	Invocations(ctx context.Context, q InvocationQuery, p Page) (is []hearth.Invocation, next string, err error)
 	// Logs lists oldest first, or newest first with q.Newest.
 	Logs(ctx context.Context, q LogQuery, p Page) (ls []hearth.LogLine, next string, err error)
@@ -158,11 +158,32 @@ type Telemetry interface {
 
 // InvocationQuery filters; zero fields don't.
 type InvocationQuery struct {
-	Function string
-	Version  int
-	Outcome  hearth.Outcome
-	From, To time.Time // From inclusive, To exclusive
+	Function    string
+	Version     int
+	Outcomes    []hearth.Outcome // any of these
+	Trigger     hearth.Trigger
+	Starts      []hearth.Start // any of these
+	Fingerprint string
+	ID          string        // its beginning
+	Text        string        // substring of the error's type or message, case-insensitive
+	MinDuration time.Duration // inclusive
+	MaxDuration time.Duration // inclusive
+	From, To    time.Time     // From inclusive, To exclusive
+	Sort        Sort
 }
+
+// Sort is the order of a list of invocations. Those that are equal in it are in
+// the order of their ids.
+type Sort string
+
+// The orders.
+const (
+	SortNewest  Sort = "newest" // the default
+	SortOldest  Sort = "oldest"
+	SortSlowest Sort = "slowest"
+	SortMemory  Sort = "memory" // by the peak, the highest first
+	SortCost    Sort = "cost"   // by hearth.Invocation.GBSeconds, the highest first
+)
 
 // LogQuery filters; zero fields don't.
 type LogQuery struct {

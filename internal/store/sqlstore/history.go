@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,12 +40,93 @@ func (s *Store) Invocation(ctx context.Context, id string) (hearth.Invocation, e
 	return i, wrap("find invocation", err)
 }
 
-// Invocations lists newest first.
+// sorts are the columns that lists of invocations are ordered by.
+var sorts = map[store.Sort]struct{ column, order, beyond string }{
+	store.SortNewest:  {"at", "DESC", "<"},
+	store.SortOldest:  {"at", "ASC", ">"},
+	store.SortSlowest: {"duration", "DESC", "<"},
+	store.SortMemory:  {"memory", "DESC", "<"},
+	store.SortCost:    {"cost", "DESC", "<"},
+}
+
+// sorted is a row of a list with what its cursor is made of.
+type sorted struct {
+	hearth.Invocation
+	key  int64
+	text string
+}
+
+func scanSorted(r scanner) (s sorted, err error) {
+	var record string
+	if err := r.Scan(&s.key, &s.text, &record); err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal([]byte(record), &s.Invocation); err != nil {
+		return s, fmt.Errorf("read invocation: %w", err)
+	}
+	s.At = s.At.UTC()
+	return s, nil
+}
+
+// Invocations lists in the order of q.Sort.
 func (s *Store) Invocations(ctx context.Context, q store.InvocationQuery, p store.Page) (is []hearth.Invocation, next string, err error) {
 	limit, err := pageLimit(p)
 	if err != nil {
 		return nil, "", err
 	}
+	if err := checkSearch(q.Text); err != nil {
+		return nil, "", err
+	}
+	if q.Sort == "" {
+		q.Sort = store.SortNewest
+	}
+	by, ok := sorts[q.Sort]
+	if !ok {
+		return nil, "", hearth.Errorf(hearth.CodeInvalid, "%q is no order of invocations", q.Sort).
+			WithHint("use newest, oldest, slowest, memory or cost").WithField("sort")
+	}
+	kind := "invocations-" + string(q.Sort)
+	var key int64
+	var id string
+	more, err := parseCursor(p.Cursor, kind, &key, &id)
+	if err != nil {
+		return nil, "", err
+	}
+	var rows []sorted
+	// As with logs: what the database finds too much of is left out here.
+	for {
+		c := s.invocationConditions(q)
+		if more {
+			// (column, id) < (key, id), and the first half once more in a form that an index serves.
+			k := c.arg(key)
+			c.and(fmt.Sprintf("(%[1]s %[2]s %[3]s OR (%[1]s = %[3]s AND id %[2]s ?))", by.column, by.beyond, k), id)
+			c.and(fmt.Sprintf("%s %s= %s", by.column, by.beyond, k))
+		}
+		order := fmt.Sprintf(" ORDER BY %s %[2]s, id %[2]s", by.column, by.order)
+		// The inner query finds the page in an index alone; only its rows are read whole.
+		found, err := collect(ctx, s.c.Read, scanSorted, `SELECT `+by.column+`, error, record FROM invocations WHERE id IN (SELECT id FROM invocations`+
+			c.String()+order+fmt.Sprintf(` LIMIT %d)`, limit+1)+order, c.args...)
+		if err != nil {
+			return nil, "", wrap("list invocations", err)
+		}
+		for _, r := range found {
+			if matches(r.text, q.Text) {
+				rows = append(rows, r)
+			}
+		}
+		if len(found) <= limit || len(rows) > limit {
+			break
+		}
+		more, key, id = true, found[len(found)-1].key, found[len(found)-1].ID
+	}
+	rows, next = cut(rows, limit, func(r sorted) string { return formatCursor(kind, r.key, r.ID) })
+	for _, r := range rows {
+		is = append(is, r.Invocation)
+	}
+	return is, next, nil
+}
+
+func (s *Store) invocationConditions(q store.InvocationQuery) conditions {
 	var c conditions
 	if q.Function != "" {
 		c.and("function = ?", q.Function)
@@ -52,28 +134,45 @@ func (s *Store) Invocations(ctx context.Context, q store.InvocationQuery, p stor
 	if q.Version != 0 {
 		c.and("version = ?", q.Version)
 	}
-	if q.Outcome != "" {
-		c.and("outcome = ?", string(q.Outcome))
-		if q.Outcome != hearth.OutcomeOK {
-			c.and("outcome <> 'ok'") // in so many words, for the index of what failed
-		}
+	if len(q.Outcomes) > 0 {
+		in(&c, "outcome", q.Outcomes)
+	}
+	if (len(q.Outcomes) > 0 && !slices.Contains(q.Outcomes, hearth.OutcomeOK)) || q.Fingerprint != "" || q.Text != "" {
+		c.and("outcome <> 'ok'") // in so many words, for the index of what failed
+	}
+	if q.Trigger != "" {
+		c.and("trigger = ?", string(q.Trigger))
+	}
+	if len(q.Starts) > 0 {
+		in(&c, "start", q.Starts)
+	}
+	if q.Fingerprint != "" {
+		c.and("fingerprint = ?", q.Fingerprint)
+	}
+	if q.ID != "" {
+		c.and("id >= ?", q.ID)
+		c.and("id < ?", q.ID+"\U0010ffff")
+	}
+	if q.MinDuration > 0 {
+		c.and("duration >= ?", int64(q.MinDuration))
+	}
+	if q.MaxDuration > 0 {
+		c.and("duration <= ?", int64(q.MaxDuration))
+	}
+	if q.Text != "" {
+		c.and("error "+s.c.Dialect.Like+" ? ESCAPE '!'", likePattern(q.Text))
 	}
 	c.between("at", q.From, q.To)
-	var (
-		at int64
-		id string
-	)
-	if ok, err := parseCursor(p.Cursor, "invocations", &at, &id); err != nil {
-		return nil, "", err
-	} else if ok {
-		a := c.arg(at)
-		c.and("(at < "+a+" OR (at = "+a+" AND id < ?))", id)
-		c.and("at <= " + a) // the same once more, in a form that an index serves
+	return c
+}
+
+// in adds column IN (values).
+func in[T ~string](c *conditions, column string, values []T) {
+	var places []string
+	for _, v := range values {
+		places = append(places, c.arg(string(v)))
 	}
-	is, err = collect(ctx, s.c.Read, scanInvocation,
-		`SELECT record FROM invocations`+c.String()+` ORDER BY at DESC, id DESC LIMIT `+fmt.Sprint(limit+1), c.args...)
-	is, next = cut(is, limit, func(i hearth.Invocation) string { return formatCursor("invocations", micros(i.At), i.ID) })
-	return is, next, wrap("list invocations", err)
+	c.terms = append(c.terms, column+" IN ("+strings.Join(places, ", ")+")")
 }
 
 // between adds from <= column < to for the ends that are set.
@@ -99,15 +198,22 @@ func scanLog(r scanner) (hearth.LogLine, error) {
 // maxSearch is the longest text that can be searched for, in bytes.
 const maxSearch = 1024
 
+func checkSearch(text string) error {
+	if len(text) > maxSearch {
+		return hearth.Errorf(hearth.CodeInvalid, "the text to search for is %d bytes, over the limit of %d", len(text), maxSearch).
+			WithHint("search for a shorter part of it").WithField("text")
+	}
+	return nil
+}
+
 // Logs lists lines by number.
 func (s *Store) Logs(ctx context.Context, q store.LogQuery, p store.Page) (ls []hearth.LogLine, next string, err error) {
 	limit, err := pageLimit(p)
 	if err != nil {
 		return nil, "", err
 	}
-	if len(q.Text) > maxSearch {
-		return nil, "", hearth.Errorf(hearth.CodeInvalid, "the text to search for is %d bytes, over the limit of %d", len(q.Text), maxSearch).
-			WithHint("search for a shorter part of it").WithField("text")
+	if err := checkSearch(q.Text); err != nil {
+		return nil, "", err
 	}
 	kind, order := "logs", "ASC"
 	if q.Newest {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,24 +194,51 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) 
 	if len(is) == 0 {
 		return nil
 	}
-	stmt, err := tx.PrepareContext(ctx, `INSERT INTO invocations (id, function, version, at, outcome, record) VALUES ($1, $2, $3, $4, $5, $6)
+	stmt, err := tx.PrepareContext(ctx, `INSERT INTO invocations
+			(id, function, version, at, outcome, trigger, start, duration, memory, cost, fingerprint, error, record)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (id) DO UPDATE SET function = excluded.function, version = excluded.version, at = excluded.at,
-			outcome = excluded.outcome, record = excluded.record`)
+			outcome = excluded.outcome, trigger = excluded.trigger, start = excluded.start, duration = excluded.duration,
+			memory = excluded.memory, cost = excluded.cost, fingerprint = excluded.fingerprint, error = excluded.error,
+			record = excluded.record`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = stmt.Close() }() // it ends with its transaction anyway
-	for i := range is {
-		record, err := json.Marshal(&is[i])
+	for n := range is {
+		i := &is[n]
+		record, err := json.Marshal(i)
 		if err != nil {
-			return fmt.Errorf("write invocation %s: %w", is[i].ID, err)
+			return fmt.Errorf("write invocation %s: %w", i.ID, err)
 		}
-		_, err = stmt.ExecContext(ctx, is[i].ID, is[i].Function, is[i].Version, micros(is[i].At), string(is[i].Outcome), string(record))
+		var memory int64
+		if i.Usage != nil {
+			memory = i.Usage.MemoryPeak
+		}
+		_, err = stmt.ExecContext(ctx, i.ID, i.Function, i.Version, micros(i.At), string(i.Outcome), string(i.Trigger), string(i.Start),
+			int64(i.Duration), memory, int64(math.Round(i.GBSeconds()*1e9)), i.Fingerprint, errorText(i.Error), string(record))
 		if err != nil {
-			return fmt.Errorf("insert invocation %s: %w", is[i].ID, err)
+			return fmt.Errorf("insert invocation %s: %w", i.ID, err)
 		}
 	}
 	return nil
+}
+
+// maxErrorText is how much of an error's message can be searched for, in bytes.
+const maxErrorText = 4 << 10
+
+// errorText is what searches look at: databases refuse zero bytes and what isn't
+// UTF-8.
+func errorText(e *hearth.Error) string {
+	if e == nil {
+		return ""
+	}
+	s := e.Message
+	if e.Type != "" {
+		s = e.Type + ": " + s
+	}
+	s = strings.ToValidUTF8(s[:min(len(s), maxErrorText)], "\ufffd")
+	return strings.ReplaceAll(s, "\x00", "\ufffd")
 }
 
 // lastLogSeq is the counter that remembers the highest Seq, so that numbers

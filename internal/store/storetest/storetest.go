@@ -60,7 +60,7 @@ func Run(t *testing.T, open Open) {
 		{"sessions end", testSessions},
 
 		{"invocations come back whole", testInvocationRoundTrip},
-		{"invocations are filtered and newest first", testInvocations},
+		{"invocations are filtered and sorted", testInvocations},
 		{"invocations of one instant are all listed", testInvocationTies},
 		{"a second record of an invocation replaces the first", testInvocationAgain},
 		{"logs come back in order", testLogs},

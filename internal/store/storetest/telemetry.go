@@ -1,12 +1,14 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/oklog/ulid/v2"
 
 	"hearth"
@@ -37,7 +39,7 @@ func testInvocationRoundTrip(t *testing.T, s store.Store) {
 	e := *i.Error
 	e.Cause, e.Message = nil, "no\x00way\ufffd"
 	want.Error = &e
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("invocation (-recorded +read):\n%s", d)
 	}
 	if i.Error.Cause == nil {
@@ -47,34 +49,88 @@ func testInvocationRoundTrip(t *testing.T, s store.Store) {
 
 func testInvocations(t *testing.T, s store.Store) {
 	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	ids := map[int]string{}
 	for n := range 30 {
 		i := Invocation([]string{"a", "b", "c"}[n%3], t0.Add(time.Duration(n)*time.Second))
+		i.ID = fmt.Sprintf("01J%s%022d", []string{"X", "Y"}[n%2], n)
 		i.Version, i.Status = 1+n%2, n
+		i.Duration = hearth.Duration(n*7%30) * hearth.Duration(time.Millisecond)
+		i.Usage = &hearth.Usage{MemoryPeak: int64(n * 11 % 30)}
+		i.MemoryLimit = int64(n*13%30) << 30
+		if n%4 == 0 {
+			i.Trigger, i.Start = hearth.TriggerHTTP, hearth.StartForked
+		}
 		if n%5 == 0 {
 			i.Outcome = hearth.OutcomeTimeout
+			i.Error = &hearth.Error{Code: hearth.CodeFunctionTimeout, Message: fmt.Sprintf("Överran 100%% of %d", n)}
+			i.Fingerprint = fmt.Sprint("fp", n%2)
 		}
+		if n%7 == 1 {
+			i.Outcome = hearth.OutcomeThrottled
+		}
+		ids[n] = i.ID
 		s.RecordInvocation(i)
 	}
 	mustFlush(t, s)
+	timeout := func(n int) bool { return n%5 == 0 && n%7 != 1 }
+	newest := func(n int) float64 { return -float64(n) }
 	for name, c := range map[string]struct {
 		q    store.InvocationQuery
 		want func(n int) bool
+		key  func(n int) float64 // what comes first has the least; newest first if nil
 	}{
-		"all":      {store.InvocationQuery{}, func(int) bool { return true }},
-		"function": {store.InvocationQuery{Function: "b"}, func(n int) bool { return n%3 == 1 }},
-		"version":  {store.InvocationQuery{Function: "b", Version: 2}, func(n int) bool { return n%3 == 1 && n%2 == 1 }},
-		"failed":   {store.InvocationQuery{Outcome: hearth.OutcomeTimeout}, func(n int) bool { return n%5 == 0 }},
-		"ok":       {store.InvocationQuery{Outcome: hearth.OutcomeOK}, func(n int) bool { return n%5 != 0 }},
-		"between": {store.InvocationQuery{From: t0.Add(3 * time.Second), To: t0.Add(7 * time.Second)},
-			func(n int) bool { return n >= 3 && n < 7 }},
-		"nobody": {store.InvocationQuery{Function: "z"}, func(int) bool { return false }},
+		"all":      {q: store.InvocationQuery{}, want: func(int) bool { return true }},
+		"function": {q: store.InvocationQuery{Function: "b"}, want: func(n int) bool { return n%3 == 1 }},
+		"version":  {q: store.InvocationQuery{Function: "b", Version: 2}, want: func(n int) bool { return n%3 == 1 && n%2 == 1 }},
+		"timeout":  {q: store.InvocationQuery{Outcomes: []hearth.Outcome{hearth.OutcomeTimeout}}, want: timeout},
+		"ok":       {q: store.InvocationQuery{Outcomes: []hearth.Outcome{hearth.OutcomeOK}}, want: func(n int) bool { return n%5 != 0 && n%7 != 1 }},
+		"two outcomes": {q: store.InvocationQuery{Outcomes: []hearth.Outcome{hearth.OutcomeTimeout, hearth.OutcomeThrottled}},
+			want: func(n int) bool { return n%5 == 0 || n%7 == 1 }},
+		"not failed or not": {q: store.InvocationQuery{Outcomes: []hearth.Outcome{hearth.OutcomeTimeout, hearth.OutcomeOK}},
+			want: func(n int) bool { return n%7 != 1 }},
+		"between": {q: store.InvocationQuery{From: t0.Add(3 * time.Second), To: t0.Add(7 * time.Second)},
+			want: func(n int) bool { return n >= 3 && n < 7 }},
+		"nobody":  {q: store.InvocationQuery{Function: "z"}, want: func(int) bool { return false }},
+		"trigger": {q: store.InvocationQuery{Trigger: hearth.TriggerHTTP}, want: func(n int) bool { return n%4 == 0 }},
+		"start":   {q: store.InvocationQuery{Starts: []hearth.Start{hearth.StartForked}}, want: func(n int) bool { return n%4 == 0 }},
+		"starts": {q: store.InvocationQuery{Starts: []hearth.Start{hearth.StartForked, hearth.StartWarm}},
+			want: func(int) bool { return true }},
+		"group":     {q: store.InvocationQuery{Fingerprint: "fp0"}, want: func(n int) bool { return n%10 == 0 }},
+		"id":        {q: store.InvocationQuery{ID: "01JY"}, want: func(n int) bool { return n%2 == 1 }},
+		"one id":    {q: store.InvocationQuery{ID: ids[17]}, want: func(n int) bool { return n == 17 }},
+		"text":      {q: store.InvocationQuery{Text: "överRAN 100%"}, want: func(n int) bool { return n%5 == 0 }},
+		"more text": {q: store.InvocationQuery{Text: "of 2"}, want: func(n int) bool { return n == 20 || n == 25 }},
+		"no text":   {q: store.InvocationQuery{Text: "overran"}, want: func(int) bool { return false }},
+		"long":      {q: store.InvocationQuery{MinDuration: 25 * time.Millisecond}, want: func(n int) bool { return n*7%30 >= 25 }},
+		"short": {q: store.InvocationQuery{MinDuration: time.Millisecond, MaxDuration: 5 * time.Millisecond},
+			want: func(n int) bool { return n*7%30 >= 1 && n*7%30 <= 5 }},
+		"oldest": {q: store.InvocationQuery{Sort: store.SortOldest, Function: "a"}, want: func(n int) bool { return n%3 == 0 },
+			key: func(n int) float64 { return float64(n) }},
+		"slowest": {q: store.InvocationQuery{Sort: store.SortSlowest}, want: func(int) bool { return true },
+			key: func(n int) float64 { return -float64(n * 7 % 30) }},
+		"slowest failed": {q: store.InvocationQuery{Sort: store.SortSlowest, Outcomes: []hearth.Outcome{hearth.OutcomeTimeout}}, want: timeout,
+			key: func(n int) float64 { return -float64(n * 7 % 30) }},
+		"memory": {q: store.InvocationQuery{Sort: store.SortMemory, Function: "c"}, want: func(n int) bool { return n%3 == 2 },
+			key: func(n int) float64 { return -float64(n * 11 % 30) }},
+		"cost": {q: store.InvocationQuery{Sort: store.SortCost, MinDuration: 1}, want: func(n int) bool { return n*7%30 > 0 },
+			key: func(n int) float64 { return -float64(n*13%30) * float64(n*7%30) }},
 	} {
 		var want []int
-		for n := 29; n >= 0; n-- {
+		for n := range 30 {
 			if c.want(n) {
 				want = append(want, n)
 			}
 		}
+		if c.key == nil {
+			c.key = newest
+		}
+		slices.SortFunc(want, func(a, b int) int {
+			byID := cmp.Compare(ids[b], ids[a])
+			if c.q.Sort == store.SortOldest {
+				byID = -byID
+			}
+			return cmp.Or(cmp.Compare(c.key(a), c.key(b)), byID)
+		})
 		for _, limit := range []int{1, 4, 30, 100} {
 			var got []int
 			for _, i := range all(t, limit, func(p store.Page) ([]hearth.Invocation, string, error) { return s.Invocations(t.Context(), c.q, p) }) {
@@ -85,6 +141,14 @@ func testInvocations(t *testing.T, s store.Store) {
 			}
 		}
 	}
+	_, next, err := s.Invocations(t.Context(), store.InvocationQuery{}, store.Page{Limit: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.Invocations(t.Context(), store.InvocationQuery{Sort: store.SortCost}, store.Page{Cursor: next})
+	wantCode(t, err, hearth.CodeInvalid) // a cursor of another order
+	_, _, err = s.Invocations(t.Context(), store.InvocationQuery{Sort: "prettiest"}, store.Page{})
+	wantCode(t, err, hearth.CodeInvalid)
 }
 
 func testInvocationTies(t *testing.T, s store.Store) {
@@ -154,7 +218,7 @@ func testLogs(t *testing.T, s store.Store) {
 	if fmt.Sprint(seqs(got)) != "[1 2 3]" {
 		t.Errorf("oldest first: %v", seqs(got))
 	}
-	if d := cmp.Diff(want, got[0]); d != "" {
+	if d := gocmp.Diff(want, got[0]); d != "" {
 		t.Errorf("line (-recorded +read):\n%s", d)
 	}
 	if got := seqs(logs(t, s, 2, store.LogQuery{Newest: true})); fmt.Sprint(got) != "[3 2 1]" {

@@ -249,7 +249,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List calls, newest first */
+        /** List calls */
         get: operations["list-invocations"];
         put?: never;
         post?: never;
@@ -459,6 +459,26 @@ export interface paths {
         };
         /** Get what the server is and what this host can enforce */
         get: operations["get-server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow several topics on one connection
+         * @description Server-sent events. The first is `hello`; then, each second, `metrics`; as they happen, `invocation`, `log` and `change`; and each second in which something changed, `sandboxes`. With `Last-Event-ID` (or `after`) the stream goes on behind that event, whatever its topic; ids are opaque. Where that isn't possible any more, because the server was started anew or too much has happened, `hello` says `resumed: false` and the stream begins at this moment. A reader that is too slow loses events, and is told so by `lost`. A comment comes where nothing else did for 15 s.
+         */
+        get: operations["stream"];
         put?: never;
         post?: never;
         delete?: never;
@@ -771,6 +791,17 @@ export interface components {
             trace?: string;
             type?: string;
         };
+        Event: {
+            /** Format: date-time */
+            at: string;
+            by?: string;
+            function?: string;
+            /** Format: int64 */
+            id: number;
+            kind: string;
+            /** Format: int64 */
+            version?: number;
+        };
         Finding: {
             detail: string;
             fix?: string;
@@ -871,8 +902,11 @@ export interface components {
             caller?: string;
             duration: string;
             error?: components["schemas"]["Error"];
+            fingerprint?: string;
             function: string;
             id: string;
+            /** Format: int64 */
+            memory_limit?: number;
             outcome: string;
             phases: components["schemas"]["Phases"];
             /** Format: int64 */
@@ -959,6 +993,72 @@ export interface components {
         ListVersion: {
             items: components["schemas"]["Version"][] | null;
             next?: string;
+        };
+        LiveHost: {
+            /**
+             * Format: double
+             * @description 0 to 1, of all cores
+             */
+            cpu: number | null;
+            /**
+             * Format: int64
+             * @description bytes in use
+             */
+            memory: number;
+            /** Format: int64 */
+            memory_total: number;
+        };
+        LiveMetrics: {
+            /**
+             * Format: int64
+             * @description when the second began, in seconds since 1970
+             */
+            at: number;
+            host?: components["schemas"]["LiveHost"];
+            load: components["schemas"]["Load"];
+            /** @description of the functions that were called, and of the whole server under the name "" */
+            series: components["schemas"]["LiveSeries"][] | null;
+            /**
+             * Format: int64
+             * @description seconds, always 1
+             */
+            step: number;
+        };
+        LiveSandboxes: {
+            items: components["schemas"]["Sandbox"][] | null;
+            pools: components["schemas"]["Pool"][] | null;
+        };
+        LiveSeries: {
+            /**
+             * Format: double
+             * @description CPU seconds
+             */
+            cpu: number | null;
+            /**
+             * Format: int64
+             * @description outcomes but ok, throttled and cancelled
+             */
+            errors: number;
+            function: string;
+            /**
+             * Format: int64
+             * @description bytes, the highest peak of a call
+             */
+            memory_max: number | null;
+            outcomes: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description of the duration of calls
+             */
+            p50: number | null;
+            /** Format: double */
+            p95: number | null;
+            /** Format: double */
+            p99: number | null;
+            /** Format: int64 */
+            requests: number;
         };
         Load: {
             /**
@@ -1320,6 +1420,19 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
             url: string;
+        };
+        StreamHello: {
+            instance: string;
+            /** @description the stream goes on behind the id that was sent; if not, read again what you show */
+            resumed: boolean;
+            /** Format: date-time */
+            server_time: string;
+            version: string;
+        };
+        StreamLost: {
+            /** Format: int64 */
+            count: number;
+            topic: string;
         };
         Template: {
             /** @description as the deploy takes it; without routes, which may be taken */
@@ -2071,11 +2184,27 @@ export interface operations {
                 cursor?: string;
                 function?: string;
                 version?: number;
-                outcome?: "ok" | "function_error" | "timeout" | "out_of_memory" | "crashed" | "throttled" | "cancelled" | "platform_error";
+                /** @description repeatable; failed is all but ok, throttled and cancelled */
+                outcome?: ("failed" | "ok" | "function_error" | "timeout" | "out_of_memory" | "crashed" | "throttled" | "cancelled" | "platform_error")[] | null;
+                trigger?: "http" | "api";
+                /** @description repeatable; cold is all but warm */
+                start?: ("cold" | "warm" | "prewarmed" | "forked" | "spawned" | "restored")[] | null;
+                /** @description took so long or longer */
+                min_duration?: string;
+                /** @description took so long or shorter */
+                max_duration?: string;
+                /** @description begins so */
+                id?: string;
+                /** @description substring of the error's type or message, case-insensitive */
+                text?: string;
+                /** @description of a group of errors */
+                fingerprint?: string;
                 /** @description inclusive */
                 from?: string;
                 /** @description exclusive */
                 to?: string;
+                /** @description memory is the highest peak first, cost the most GB-seconds */
+                sort?: "newest" | "oldest" | "slowest" | "memory" | "cost";
             };
             header?: never;
             path?: never;
@@ -2529,6 +2658,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream: {
+        parameters: {
+            query: {
+                /** @description metrics, invocations, logs, changes or sandboxes; for one function as logs:NAME, which works with the first three; repeatable */
+                topic: string[];
+                /** @description id of the last event that you had */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events until the reader leaves */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["StreamHello"] | components["schemas"]["StreamLost"] | components["schemas"]["LiveMetrics"] | components["schemas"]["Invocation"] | components["schemas"]["LogLine"] | components["schemas"]["Event"] | components["schemas"]["LiveSandboxes"];
                 };
             };
             /** @description A problem */
