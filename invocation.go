@@ -83,8 +83,9 @@ type Invocation struct {
 	Function string    `json:"function"`
 	Version  int       `json:"version"`
 	Trigger  Trigger   `json:"trigger"`
-	Caller   string    `json:"caller,omitempty"` // user's name, "" for public routes
-	At       time.Time `json:"at"`               // when it was admitted
+	Caller   string    `json:"caller,omitempty"`   // user's name, "" for public routes
+	TraceID  string    `json:"trace_id,omitempty"` // of the W3C trace context, if it has one
+	At       time.Time `json:"at"`                 // when it was admitted
 
 	Outcome Outcome `json:"outcome"`
 	Error   *Error  `json:"error,omitempty"`

@@ -23,6 +23,7 @@ import (
 	"hearth/internal/logs"
 	"hearth/internal/metrics"
 	"hearth/internal/store"
+	"hearth/internal/tracing"
 )
 
 // Languages is what the API asks about the languages of the host.
@@ -45,7 +46,8 @@ type Options struct {
 	Live      *live.Hub // nil makes one that hears of changes alone
 	Languages Languages
 	Logger    *slog.Logger
-	Web       fs.FS // the dashboard
+	Web       fs.FS           // the dashboard
+	Tracer    *tracing.Tracer // nil sends no traces
 	Templates []rest.Template
 	Defaults  rest.Defaults  // of the server; Config is filled in
 	Settings  []rest.Setting // what viewers may know of them

@@ -80,7 +80,7 @@ func (a *API) serveFunction(w http.ResponseWriter, r *http.Request, f active, ro
 	}
 	from := a.from.of(r)
 	a.invoke(w, r, engine.Call{
-		Function: f.Name, Trigger: hearth.TriggerHTTP, Caller: id.user.Name, Trace: traceparent(r),
+		Function: f.Name, Trigger: hearth.TriggerHTTP, Caller: id.user.Name,
 		Event: hearth.Event{Body: body, HTTP: &hearth.HTTPRequest{
 			Method: r.Method, Path: path, RawPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
 			Headers: eventHeaders(r, from), Host: from.Host, Scheme: from.Scheme, Protocol: r.Proto,
@@ -206,13 +206,4 @@ func setReplyHeaders(w http.ResponseWriter, r *http.Request, reply *engine.Reply
 		h.Add("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads")
 	}
 	h.Set(rest.HeaderInvocation, reply.ID)
-}
-
-// traceparent returns the W3C trace context of a request if it is well formed.
-func traceparent(r *http.Request) string {
-	t := r.Header.Get("Traceparent")
-	if len(t) != 55 || t[2] != '-' || t[35] != '-' || t[52] != '-' {
-		return ""
-	}
-	return t
 }

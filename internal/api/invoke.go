@@ -64,7 +64,7 @@ func (a *API) invokeFunction(w http.ResponseWriter, r *http.Request) {
 	id := caller(r.Context())
 	a.invoke(w, r, engine.Call{
 		Function: name, Version: version, Trigger: hearth.TriggerAPI, Caller: id.user.Name,
-		Trace: traceparent(r), Event: hearth.Event{Body: body},
+		Event: hearth.Event{Body: body},
 	}, id)
 }
 
@@ -190,6 +190,7 @@ func (a *API) invoke(w http.ResponseWriter, r *http.Request, c engine.Call, id i
 		return
 	}
 	c.ID = ulid.Make().String()
+	a.trace(r, &c)
 	reply, err := a.o.Engine.Invoke(r.Context(), c)
 	if err != nil {
 		a.failCall(w, r, c, id, err)

@@ -104,6 +104,10 @@ var rules = []rule{
 		because: "they serve the engine and the API alike, so they may know neither",
 	},
 	{
+		packages: []string{"internal/tracing"}, own: nil, never: []string{"database/sql"},
+		because: "it makes spans of finished records, wherever they come from",
+	},
+	{
 		packages: []string{"internal/engine/..."},
 		own: []string{
 			"internal/sandbox", "internal/store", "internal/runtime", "internal/wire", "internal/bundle", "internal/logs",
@@ -116,7 +120,7 @@ var rules = []rule{
 		packages: []string{"internal/api/..."},
 		own: []string{
 			"internal/api/...", "internal/engine", "internal/store", "internal/metrics", "internal/live", "internal/logs", "internal/bundle",
-			"internal/service", "client/rest",
+			"internal/service", "internal/tracing", "client/rest",
 		},
 		never:   []string{"database/sql", "os/exec", "golang.org/x/sys/..."},
 		because: "the API turns HTTP into calls: nothing between it and the kernel but the engine; client/rest are the documents that both sides write",
@@ -170,6 +174,20 @@ func TestServerIsOpenedByFew(t *testing.T) {
 		for _, f := range files {
 			if !slices.Contains(may, path.Base(f)) {
 				t.Errorf("%s imports the server, but all commands except %s talk to it as everybody does", f, strings.Join(may, ", "))
+			}
+		}
+	}
+}
+
+// TestTelemetryIsKnownToOne keeps the SDK where it can be replaced.
+func TestTelemetryIsKnownToOne(t *testing.T) {
+	for imp, files := range filesOf(t, "") {
+		if !match("go.opentelemetry.io/...", imp) {
+			continue
+		}
+		for _, f := range files {
+			if !strings.HasPrefix(f, "internal/tracing/") {
+				t.Errorf("%s imports %s, but only internal/tracing knows OpenTelemetry", f, imp)
 			}
 		}
 	}

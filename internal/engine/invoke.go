@@ -60,7 +60,7 @@ func (e *Engine) Invoke(ctx context.Context, in Call) (*Reply, error) {
 	}
 	began := time.Now()
 	c := &call{e: e, Call: in, began: began, inv: hearth.Invocation{
-		ID: in.ID, Function: in.Function, Trigger: in.Trigger, Caller: in.Caller,
+		ID: in.ID, Function: in.Function, Trigger: in.Trigger, Caller: in.Caller, TraceID: hearth.TraceID(in.Trace),
 		At: hearth.Moment(began), RequestBytes: int64(len(in.Event.Body)),
 	}}
 	for n := 1; ; n++ {
@@ -479,6 +479,9 @@ func (c *call) record(why *hearth.Error) {
 	}
 	c.e.cfg.Recorder.RecordInvocation(*v)
 	c.e.cfg.Observer.Observe(v)
+	if c.Observer != nil {
+		c.Observer.Observe(v)
+	}
 }
 
 // statusOf is what the invoke API and the routes answer for c.

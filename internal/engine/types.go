@@ -17,6 +17,10 @@ type Call struct {
 	Caller   string
 	Event    hearth.Event
 	Trace    string // W3C traceparent, "" for none
+
+	// Observer, if set, is told of the record of this call when it is over,
+	// after that of the engine. A call without a record is not told.
+	Observer Observer
 }
 
 // Reply is a handler's answer. For an HTTP event Status and Headers are the

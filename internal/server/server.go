@@ -31,6 +31,7 @@ import (
 	"hearth/internal/service"
 	"hearth/internal/store"
 	"hearth/internal/store/sqlite"
+	"hearth/internal/tracing"
 	"hearth/web"
 )
 
@@ -71,6 +72,7 @@ type Server struct {
 	metrics  *metrics.Aggregator
 	catalog  *runtime.Catalog
 	drivers  *driverSet
+	tracer   *tracing.Tracer // nil sends no traces
 	engine   *engine.Engine
 	api      *api.API
 	listener net.Listener
@@ -96,7 +98,7 @@ func Open(ctx context.Context, c config.Config, o Options) (*Server, error) {
 	}
 	s := &Server{cfg: c, opts: o, log: o.Logger}
 	for _, step := range []func(context.Context) error{
-		s.openData, s.openStore, s.openBundles, s.openRuntimes, s.openEngine, s.openAPI, s.openAdmin, s.listen, s.startLoops,
+		s.openData, s.openStore, s.openBundles, s.openRuntimes, s.openTracing, s.openEngine, s.openAPI, s.openAdmin, s.listen, s.startLoops,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close(ctx))
@@ -157,6 +159,11 @@ func (s *Server) openRuntimes(ctx context.Context) (err error) {
 	return err
 }
 
+func (s *Server) openTracing(ctx context.Context) (err error) {
+	s.tracer, err = tracing.Open(ctx, tracing.Options{Version: s.opts.Version, Instance: s.instance, Logger: s.log, Getenv: os.Getenv})
+	return err
+}
+
 func (s *Server) openEngine(ctx context.Context) (err error) {
 	if s.engine, err = engine.New(s.engineConfig()); err != nil {
 		return err
@@ -210,7 +217,7 @@ func (s *Server) openAPI(ctx context.Context) error {
 	}
 	s.api = api.New(api.Options{
 		Engine: s.engine, Store: s.store, Bundles: s.bundles, Logs: s.hub, Metrics: s.metrics, Live: s.live,
-		Languages: languages{s.catalog}, Logger: s.log, Web: web.Files(), Templates: s.opts.Templates,
+		Languages: languages{s.catalog}, Logger: s.log, Web: web.Files(), Tracer: s.tracer, Templates: s.opts.Templates,
 		Version: s.opts.Version, Instance: s.instance, URL: s.URL, Ready: s.ready.Load,
 		Drivers: s.drivers.report, Sandbox: s.cfg.Sandbox, Proxies: proxies, Secure: s.secure(),
 		MaxRequest: int64(s.cfg.MaxRequestMiB) << 20, MaxCode: int64(s.cfg.MaxCodeMiB) << 20,
@@ -323,6 +330,16 @@ func (s *Server) drain(ctx context.Context) error {
 	return nil
 }
 
+// flushTraces sends the last spans. A collector that isn't there must not make
+// the end of a server long, nor a failure.
+func (s *Server) flushTraces(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.tracer.Close(ctx); err != nil {
+		s.log.Warn("the last traces are lost", "err", err)
+	}
+}
+
 // Close ends what Open began, in the opposite order, without waiting for calls
 // in flight longer than ctx. It may be called any number of times, also while
 // Serve runs, which then returns.
@@ -340,6 +357,7 @@ func (s *Server) Close(ctx context.Context) error {
 		if s.metrics != nil {
 			s.metrics.Stop() // after the last call was counted
 		}
+		s.flushTraces(ctx)
 		if s.http != nil {
 			errs = append(errs, s.http.Close())
 		}

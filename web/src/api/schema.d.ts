@@ -917,6 +917,7 @@ export interface components {
             start?: string;
             /** Format: int64 */
             status: number;
+            trace_id?: string;
             trigger: string;
             usage?: components["schemas"]["Usage"];
             /** Format: int64 */
