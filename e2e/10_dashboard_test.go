@@ -22,7 +22,7 @@ func (s *Server) signedIn(b *Browser) *Page {
 	p := b.MustPage()
 	p.MustShow(1280, 800, "light")
 	p.MustOpen(s.signInLink())
-	p.MustSee("#user", "")
+	p.MustSee("h1", "")
 	return p
 }
 

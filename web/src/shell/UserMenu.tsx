@@ -23,7 +23,7 @@ export function UserMenu({ identity }: { identity: Identity }) {
   return (
     <Menu position="bottom-end" width={220} shadow="md">
       <Menu.Target>
-        <UnstyledButton aria-label={`Signed in as ${name}`} id="user">
+        <UnstyledButton aria-label={`Signed in as ${name}`}>
           <Avatar aria-hidden size={32} radius="xl" color="ember" variant="light">
             <IconUser size={17} stroke={1.8} />
           </Avatar>
