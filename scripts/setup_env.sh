@@ -37,6 +37,7 @@ if [ "$mode" = --test ]; then
   need busybox busybox-static
   need mkfs.ext4 e2fsprogs
   need chromium chromium  # the dashboard is opened in it
+  need prometheus prometheus # scrapes a server, and answers what the Grafana dashboard asks
 fi
 
 if [ ${#packages[@]} -eq 0 ]; then

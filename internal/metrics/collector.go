@@ -37,6 +37,11 @@ type Collector struct {
 	duration    *prometheus.HistogramVec
 	coldStarts  *prometheus.CounterVec
 	coldTime    *prometheus.HistogramVec
+	queue       *prometheus.HistogramVec
+	cpu         *prometheus.CounterVec
+	memory      *prometheus.HistogramVec
+	received    *prometheus.CounterVec
+	sent        *prometheus.CounterVec
 	sources     atomic.Pointer[Sources]
 
 	shards shards
@@ -53,6 +58,11 @@ type Collector struct {
 type function struct {
 	name     string
 	duration prometheus.Observer
+	queue    prometheus.Observer
+	cpu      prometheus.Counter
+	memory   prometheus.Observer
+	received prometheus.Counter
+	sent     prometheus.Counter
 	outcomes [len(outcomes)]prometheus.Counter
 	starts   [len(starts)]prometheus.Counter
 }
@@ -78,10 +88,27 @@ func New(o Options) *Collector {
 		}, []string{"function", "start"}),
 		coldTime: prometheus.NewHistogramVec(histogram("hearth_cold_start_duration_seconds",
 			"Time that a cold start took: sandbox, loading and import of the function."), []string{"start"}),
+		queue: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_invocation_queue_seconds", Help: "Time that invocations waited for a place.",
+			Buckets: []float64{.001, .01, .1, 1, 10},
+		}, []string{"function"}),
+		cpu: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_invocation_cpu_seconds_total", Help: "CPU time of invocations that ran alone in their sandbox.",
+		}, []string{"function"}),
+		memory: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_invocation_memory_peak_bytes", Help: "Most memory of the sandbox, at the end of invocations that ran alone in it.",
+			Buckets: prometheus.ExponentialBuckets(16<<20, 2, 10),
+		}, []string{"function"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_invocation_request_bytes_total", Help: "Bytes of the bodies of requests.",
+		}, []string{"function"}),
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hearth_invocation_reply_bytes_total", Help: "Bytes of the bodies of replies.",
+		}, []string{"function"}),
 	}
 	c.sources.Store(&Sources{})
 	c.registry.MustRegister(
-		c.invocations, c.duration, c.coldStarts, c.coldTime, scrape{c}, buildInfo(o.Version),
+		c.invocations, c.duration, c.coldStarts, c.coldTime, c.queue, c.cpu, c.memory, c.received, c.sent, scrape{c}, buildInfo(o.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return c
@@ -182,7 +209,10 @@ func (c *Collector) function(name string) *function {
 	} else {
 		c.known++
 	}
-	f := &function{name: name, duration: c.duration.WithLabelValues(name)}
+	f := &function{
+		name: name, duration: c.duration.WithLabelValues(name), queue: c.queue.WithLabelValues(name), cpu: c.cpu.WithLabelValues(name),
+		memory: c.memory.WithLabelValues(name), received: c.received.WithLabelValues(name), sent: c.sent.WithLabelValues(name),
+	}
 	c.functions[name] = f
 	return f
 }
@@ -195,6 +225,13 @@ func (f *function) count(c *Collector, r *record) {
 	(*n).Inc()
 	if r.outcome != throttled { // else its duration is that of a refusal
 		f.duration.Observe(r.duration.Seconds())
+	}
+	f.queue.Observe(r.queue.Seconds())
+	f.received.Add(float64(r.in))
+	f.sent.Add(float64(r.out))
+	if r.measured {
+		f.cpu.Add(r.cpu.Seconds())
+		f.memory.Observe(float64(r.memory))
 	}
 	if r.start <= 0 { // warm, or none
 		return
@@ -220,9 +257,11 @@ func (c *Collector) Forget(name string) {
 	delete(c.functions, name)
 	c.known--
 	label := prometheus.Labels{"function": name}
-	c.invocations.DeletePartialMatch(label)
-	c.duration.DeletePartialMatch(label)
-	c.coldStarts.DeletePartialMatch(label)
+	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
+		c.invocations, c.duration, c.coldStarts, c.queue, c.cpu, c.memory, c.received, c.sent,
+	} {
+		v.DeletePartialMatch(label)
+	}
 }
 
 // Functions lists the functions with a label of their own, sorted.

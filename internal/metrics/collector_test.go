@@ -210,3 +210,63 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	})
 }
+
+func TestPrometheusTellsWhatCallsUse(t *testing.T) {
+	c := metrics.New(metrics.Options{MaxFunctions: 2})
+	alone := call("a", hearth.OutcomeOK, hearth.StartWarm, time.Second)
+	alone.Usage = &hearth.Usage{CPU: hearth.Duration(250 * time.Millisecond), MemoryPeak: 20 << 20}
+	alone.Phases.Queue, alone.RequestBytes, alone.ReplyBytes = hearth.Duration(50*time.Millisecond), 10, 20
+	together := call("a", hearth.OutcomeOK, hearth.StartWarm, time.Second) // its sandbox's usage isn't its own
+	together.RequestBytes = 5
+	c.Observe(alone)
+	c.Observe(together)
+	c.Watch(metrics.Sources{Load: func() metrics.Load { return metrics.Load{Running: 3, Waiting: 2, MemoryMiB: 256, Evicted: 7} }})
+	const want = `
+# HELP hearth_calls Calls in the server, by state.
+# TYPE hearth_calls gauge
+hearth_calls{state="running"} 3
+hearth_calls{state="waiting"} 2
+# HELP hearth_invocation_cpu_seconds_total CPU time of invocations that ran alone in their sandbox.
+# TYPE hearth_invocation_cpu_seconds_total counter
+hearth_invocation_cpu_seconds_total{function="a"} 0.25
+# HELP hearth_invocation_reply_bytes_total Bytes of the bodies of replies.
+# TYPE hearth_invocation_reply_bytes_total counter
+hearth_invocation_reply_bytes_total{function="a"} 20
+# HELP hearth_invocation_request_bytes_total Bytes of the bodies of requests.
+# TYPE hearth_invocation_request_bytes_total counter
+hearth_invocation_request_bytes_total{function="a"} 15
+# HELP hearth_invocation_queue_seconds Time that invocations waited for a place.
+# TYPE hearth_invocation_queue_seconds histogram
+hearth_invocation_queue_seconds_bucket{function="a",le="0.001"} 1
+hearth_invocation_queue_seconds_bucket{function="a",le="0.01"} 1
+hearth_invocation_queue_seconds_bucket{function="a",le="0.1"} 2
+hearth_invocation_queue_seconds_bucket{function="a",le="1"} 2
+hearth_invocation_queue_seconds_bucket{function="a",le="10"} 2
+hearth_invocation_queue_seconds_bucket{function="a",le="+Inf"} 2
+hearth_invocation_queue_seconds_sum{function="a"} 0.05
+hearth_invocation_queue_seconds_count{function="a"} 2
+# HELP hearth_sandboxes_evicted_total Sandboxes let go to make room for others.
+# TYPE hearth_sandboxes_evicted_total counter
+hearth_sandboxes_evicted_total 7
+# HELP hearth_sandboxes_memory_limit_bytes Memory limits of the sandboxes that serve a function.
+# TYPE hearth_sandboxes_memory_limit_bytes gauge
+hearth_sandboxes_memory_limit_bytes 2.68435456e+08
+`
+	names := []string{
+		"hearth_calls", "hearth_invocation_cpu_seconds_total", "hearth_invocation_reply_bytes_total", "hearth_invocation_request_bytes_total",
+		"hearth_invocation_queue_seconds", "hearth_sandboxes_evicted_total", "hearth_sandboxes_memory_limit_bytes",
+	}
+	wantMetrics(t, c, want, names...)
+	if n, err := testutil.GatherAndCount(c.Gatherer(), "hearth_invocation_memory_peak_bytes"); err != nil || n != 1 {
+		t.Errorf("there are %d series of memory, %v", n, err)
+	}
+	c.Forget("a")
+	for _, name := range names {
+		if !strings.HasPrefix(name, "hearth_invocation") {
+			continue
+		}
+		if n, err := testutil.GatherAndCount(c.Gatherer(), name); err != nil || n != 0 {
+			t.Errorf("of a forgotten function there are %d series of %s, %v", n, name, err)
+		}
+	}
+}

@@ -7,6 +7,14 @@ type Sources struct {
 	Sandboxes func() []SandboxCount
 	Pools     func() []PoolState
 	Dropped   func() int64 // telemetry records given up
+	Load      func() Load
+}
+
+// Load is what the server does now.
+type Load struct {
+	Running, Waiting int   // calls
+	MemoryMiB        int   // limits of the sandboxes that serve
+	Evicted          int64 // sandboxes let go to make room
 }
 
 // SandboxCount is how many sandboxes of a driver and a version are in a state.
@@ -49,6 +57,9 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(desc("hearth_telemetry_dropped_total", "Records of invocations and log lines that were given up."),
 			prometheus.CounterValue, float64(src.Dropped()))
 	}
+	if src.Load != nil {
+		collectLoad(out, src.Load())
+	}
 }
 
 func collectSandboxes(out chan<- prometheus.Metric, counts []SandboxCount) {
@@ -61,6 +72,16 @@ func collectSandboxes(out chan<- prometheus.Metric, counts []SandboxCount) {
 	for k, n := range sum {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), k.driver, k.state)
 	}
+}
+
+func collectLoad(out chan<- prometheus.Metric, l Load) {
+	calls := desc("hearth_calls", "Calls in the server, by state.", "state")
+	out <- prometheus.MustNewConstMetric(calls, prometheus.GaugeValue, float64(l.Running), "running")
+	out <- prometheus.MustNewConstMetric(calls, prometheus.GaugeValue, float64(l.Waiting), "waiting")
+	out <- prometheus.MustNewConstMetric(desc("hearth_sandboxes_memory_limit_bytes", "Memory limits of the sandboxes that serve a function."),
+		prometheus.GaugeValue, float64(l.MemoryMiB)*(1<<20))
+	out <- prometheus.MustNewConstMetric(desc("hearth_sandboxes_evicted_total", "Sandboxes let go to make room for others."),
+		prometheus.CounterValue, float64(l.Evicted))
 }
 
 func collectPools(out chan<- prometheus.Metric, pools []PoolState) {

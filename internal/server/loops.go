@@ -65,6 +65,10 @@ func (s *Server) sweep(ctx context.Context) {
 func (s *Server) sources() metrics.Sources {
 	return metrics.Sources{
 		Dropped: s.store.Dropped,
+		Load: func() metrics.Load {
+			n := s.engine.Stats()
+			return metrics.Load{Running: n.Running, Waiting: n.Waiting, MemoryMiB: n.MemoryMiB, Evicted: n.Evicted}
+		},
 		Pools: func() (out []metrics.PoolState) {
 			for _, p := range s.engine.Pools() {
 				out = append(out, metrics.PoolState{
