@@ -80,3 +80,42 @@ func TestMessagesAreChecked(t *testing.T) {
 		t.Errorf("serving is %+v, %v", f, err)
 	}
 }
+
+func TestChartsAreToldOfDeploys(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	e.Deploy("a", rest.DeployConfig{})
+	e.Deploy("b", rest.DeployConfig{})
+	if _, err := e.Admin.Rollback(t.Context(), "a", rest.Rollback{}); err != nil {
+		t.Fatal(err)
+	}
+	e.Deploy("gone", rest.DeployConfig{})
+	if err := e.Admin.DeleteFunction(t.Context(), "gone", 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		q    client.MetricsQuery
+		want string
+	}{
+		{client.MetricsQuery{}, "a@1 deployed, a@2 deployed, b@1 deployed, a@1 activated, gone@1 deployed"},
+		{client.MetricsQuery{Functions: []string{"*"}}, "a@1 deployed, a@2 deployed, b@1 deployed, a@1 activated, gone@1 deployed"},
+		{client.MetricsQuery{Functions: []string{"b", "a"}}, "a@1 deployed, a@2 deployed, b@1 deployed, a@1 activated"},
+		{client.MetricsQuery{Functions: []string{"b"}}, "b@1 deployed"},
+		{client.MetricsQuery{From: time.Now().Add(-2 * time.Hour), To: time.Now().Add(-time.Hour)}, ""},
+	} {
+		m, err := e.Admin.QueryMetrics(t.Context(), tt.q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var says []string
+		for _, d := range m.Deploys {
+			says = append(says, fmt.Sprintf("%s@%d %s", d.Function, d.Version, d.Kind))
+			if d.At.IsZero() || d.By != "admin" {
+				t.Errorf("it says %+v", d)
+			}
+		}
+		if got := strings.Join(says, ", "); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.q.Functions, got, tt.want)
+		}
+	}
+}

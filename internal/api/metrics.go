@@ -128,7 +128,9 @@ func (a *API) queryMetrics(ctx context.Context, in *metricsInput) (*body[rest.Me
 	if err := a.knownFunctions(in.Function, res); err != nil {
 		return nil, err
 	}
-	return &body[rest.MetricData]{metricData(res, want, len(in.Outcome) > 0)}, nil
+	out := metricData(res, want, len(in.Outcome) > 0)
+	out.Deploys, err = a.deployMarks(ctx, in.Function, out.From, out.To)
+	return &body[rest.MetricData]{out}, err
 }
 
 // metricsQuery checks the input.
