@@ -74,7 +74,7 @@ func Test10Dashboard(t *testing.T) {
 		"--route", "GET /hi", "--public")
 	p.MustSee("#functions", "hello")
 	s.MustRun("invoke", "hello", "-d", `{"by": 1}`)
-	p.MustSee("#functions [data-key=hello] td", "/min")
+	p.MustSee("#functions [data-key=hello] td", "0 %")
 	if r := s.Run("invoke", "hello", "-d", `{"by": 0}`); r.Code != 1 {
 		t.Fatalf("a failing call ends with %d: %s", r.Code, r.Err)
 	}

@@ -236,7 +236,10 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
             // A logarithmic scale has lines at the powers of ten only.
             grid: {
               ...axis.grid,
-              filter: (_u, splits) => splits.map((v) => (logarithmic && Math.log10(v) % 1 !== 0 ? null : v)),
+              filter: (_u, splits) =>
+                splits.map((v) =>
+                  logarithmic && Math.abs(Math.log10(v) - Math.round(Math.log10(v))) > 1e-6 ? null : v,
+                ),
             },
             gap: 6,
             values: (_u, splits) => splits.map((v) => (v == null ? '' : write(v))),

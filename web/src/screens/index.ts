@@ -14,6 +14,11 @@ export interface Screen {
     /** The second key of its shortcut: g and then this. */
     key: string;
   };
+  /**
+   * Makes it a tab of a function: its path is "/functions/:name…", and it is shown in the frame with the
+   * function's name. Tabs come in the order of this list. A tab has no PageHeader of its own.
+   */
+  tab?: { label: string };
 }
 
 export const screens: Screen[] = [

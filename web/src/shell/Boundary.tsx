@@ -1,12 +1,16 @@
 import { Component, type ReactNode } from 'react';
 import { ErrorState } from '../components/states';
 
-/** Keeps a screen that breaks from taking the shell with it. */
-export class Boundary extends Component<{ children: ReactNode }, { error?: unknown }> {
+/** Keeps a screen that breaks from taking the shell with it. Another address (`at`) is another chance. */
+export class Boundary extends Component<{ at: string; children: ReactNode }, { error?: unknown }> {
   override state: { error?: unknown } = {};
 
   static getDerivedStateFromError(error: unknown) {
     return { error };
+  }
+
+  override componentDidUpdate(before: { at: string }) {
+    if (before.at !== this.props.at && this.state.error !== undefined) this.setState({ error: undefined });
   }
 
   override render() {

@@ -7,8 +7,9 @@ import type { Identity } from '../api/session';
 import { EmptyState, SkeletonRows } from '../components/states';
 import { useKeys } from '../hooks/useKeys';
 import { useScreenHref } from '../hooks/useScreenHref';
-import { home, screens } from '../screens';
+import { home, type Screen, screens } from '../screens';
 import { Boundary } from './Boundary';
+import { FunctionFrame } from './FunctionFrame';
 import { LiveBadge } from './LiveBadge';
 import { Logo } from './Logo';
 import { Palette, PaletteButton } from './Palette';
@@ -16,6 +17,21 @@ import { RangePicker } from './RangePicker';
 import classes from './Shell.module.css';
 import { Shortcuts } from './Shortcuts';
 import { UserMenu } from './UserMenu';
+
+/** Where a function opens as long as no screen has its bare address. */
+const firstTab = screens.find((s) => s.tab)?.path.replace('/functions/:name', '') ?? '';
+
+/** A screen; those that are tabs of a function, in its frame. */
+function Opened({ screen, params }: { screen: Screen; params: Record<string, string> }) {
+  const content = <screen.component params={params} />;
+  return screen.tab ? (
+    <FunctionFrame key={params.name} name={params.name!}>
+      <Suspense fallback={<SkeletonRows rows={4} />}>{content}</Suspense>
+    </FunctionFrame>
+  ) : (
+    content
+  );
+}
 
 const inNav = screens.filter((s) => s.nav);
 
@@ -78,14 +94,17 @@ export function Shell({ identity }: { identity: Identity }) {
       </AppShell.Navbar>
       <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
         <div className={classes.content}>
-          <Boundary key={location}>
+          <Boundary at={location}>
             <Suspense fallback={<SkeletonRows />}>
               <Switch>
                 {screens.map((s) => (
                   <Route key={s.path} path={s.path}>
-                    {(params) => <s.component params={params as Record<string, string>} />}
+                    {(params) => <Opened screen={s} params={params as Record<string, string>} />}
                   </Route>
                 ))}
+                <Route path="/functions/:name">
+                  {({ name }) => <Redirect to={href(`/functions/${name}${firstTab}`)} replace />}
+                </Route>
                 <Route path="/">
                   <Redirect to={home} replace />
                 </Route>

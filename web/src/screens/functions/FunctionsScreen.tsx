@@ -1,86 +1,186 @@
-import { Box, TextInput } from '@mantine/core';
-import { IconSearch, IconWorld } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
-import { useMemo, useRef } from 'react';
-import { api, unwrap } from '../../api/client';
-import { type FunctionInfo, type FunctionMetrics, useFunctions } from '../../api/queries';
-import { CodeBlock } from '../../components/CodeBlock';
+import { ActionIcon, Button, Menu, SegmentedControl, TextInput } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
+import {
+  IconAlertTriangle,
+  IconCode,
+  IconDots,
+  IconFlame,
+  IconMoonStars,
+  IconPlugOff,
+  IconPlus,
+  IconSearch,
+  IconTrash,
+  IconWorld,
+} from '@tabler/icons-react';
+import { useMemo, useRef, useState } from 'react';
+import { Link, useLocation } from 'wouter';
+import { type MetricSeries, useMetricsQuery } from '../../api/metrics';
+import { type FunctionInfo, useDeleteFunction, useFunctions } from '../../api/queries';
+import { useMay } from '../../api/session';
+import { Sparkline } from '../../charts/Sparkline';
+import { ConfirmByName } from '../../components/ConfirmByName';
 import { type Column, DataTable } from '../../components/DataTable';
-import { formatRate, formatSeconds, formatShare, parseDuration } from '../../components/format';
+import { formatCount, formatRate, formatSeconds, formatShare } from '../../components/format';
 import { Tag } from '../../components/OutcomeBadge';
 import { PageHeader } from '../../components/PageHeader';
 import { EmptyState, QueryState } from '../../components/states';
 import { RelativeTime } from '../../components/values';
 import { useKeys } from '../../hooks/useKeys';
+import { useScreenHref } from '../../hooks/useScreenHref';
+import { useTimeRange } from '../../hooks/useTimeRange';
 import { useUrlState } from '../../hooks/useUrlState';
-import { usePolling } from '../../live/context';
+import { FirstRun } from './FirstRun';
+import classes from './FunctionsScreen.module.css';
+import { type FunctionState, sparkStep, stateOf } from './rows';
 
 interface Row {
   info: FunctionInfo;
-  metrics?: FunctionMetrics;
+  metrics?: MetricSeries;
+  state: FunctionState;
 }
 
+function StateTag({ state }: { state: FunctionState }) {
+  const icon = { size: 13, 'aria-hidden': true } as const;
+  switch (state.kind) {
+    case 'none':
+      return (
+        <Tag tone="warn" icon={<IconPlugOff {...icon} />}>
+          no version
+        </Tag>
+      );
+    case 'warm':
+      return (
+        <Tag tone="good" icon={<IconFlame {...icon} />} title={`${state.sandboxes} sandboxes are up`}>
+          {state.sandboxes} warm
+        </Tag>
+      );
+    default:
+      return (
+        <Tag icon={<IconMoonStars {...icon} />} title="Scaled to zero: the next call starts a sandbox">
+          idle
+        </Tag>
+      );
+  }
+}
+
+function Name({ info }: Row) {
+  const href = useScreenHref();
+  return (
+    <>
+      <Link href={href(`/functions/${info.name}`)} className={classes.name}>
+        {info.name}
+      </Link>{' '}
+      {info.public && <IconWorld size={14} stroke={1.6} aria-label="public" color="var(--h-soft)" />}
+      <span className={classes.sub}>
+        {info.routes?.length
+          ? info.routes.map((r) => `${r.method ?? ''} ${r.path}`.trim()).join(', ')
+          : `/fn/${info.name}/`}
+      </span>
+    </>
+  );
+}
+
+const called = (r: Row) => (r.metrics && r.metrics.total.requests > 0 ? r.metrics.total : null);
+
 const columns: Column<Row>[] = [
-  {
-    key: 'name',
-    title: 'Function',
-    sort: (r) => r.info.name,
-    render: ({ info }) => (
-      <>
-        <b>{info.name}</b> {info.public && <IconWorld size={14} aria-label="public" />}
-      </>
-    ),
-  },
+  { key: 'name', title: 'Function', sort: (r) => r.info.name, render: (r) => <Name {...r} /> },
   {
     key: 'runtime',
     title: 'Runtime',
-    width: 140,
-    from: 'sm',
+    width: 130,
+    from: 'md',
     sort: (r) => r.info.version?.runtime,
-    render: ({ info }) => (info.version ? <Tag>{info.version.runtime}</Tag> : '–'),
+    render: ({ info }) =>
+      info.version ? <Tag>{info.version.runtime}</Tag> : <span className="soft">–</span>,
+  },
+  {
+    key: 'state',
+    title: 'State',
+    width: 120,
+    from: 'sm',
+    greatestFirst: true,
+    sort: (r) => r.state.sandboxes,
+    render: ({ state }) => <StateTag state={state} />,
   },
   {
     key: 'version',
     title: 'Version',
-    width: 90,
-    from: 'md',
-    align: 'right',
-    sort: (r) => r.info.active_version,
-    render: ({ info }) => (info.active_version ? `v${info.active_version}` : '–'),
-  },
-  {
-    key: 'rate',
-    title: 'Calls',
-    width: 100,
+    width: 84,
+    from: 'lg',
     align: 'right',
     greatestFirst: true,
-    sort: (r) => r.metrics?.rate,
-    render: ({ metrics }) => (metrics?.invocations ? formatRate(metrics.rate) : '–'),
+    sort: (r) => r.info.active_version,
+    render: ({ info }) => (info.active_version ? `v${info.active_version}` : <span className="soft">–</span>),
+  },
+  {
+    key: 'trend',
+    title: 'Trend',
+    width: 132,
+    from: 'sm',
+    render: (r) =>
+      r.metrics?.requests ? (
+        <Sparkline
+          values={r.metrics.requests}
+          label={`Calls of ${r.info.name}: ${formatCount(called(r)?.requests ?? 0)} in this range`}
+        />
+      ) : null,
+  },
+  {
+    key: 'calls',
+    title: 'Calls',
+    width: 84,
+    align: 'right',
+    greatestFirst: true,
+    sort: (r) => r.metrics?.total.requests ?? 0,
+    render: (r) => (
+      <span className="num" title={called(r) ? formatRate(called(r)!.rate) : undefined}>
+        {called(r) ? formatCount(called(r)!.requests) : <span className="soft">–</span>}
+      </span>
+    ),
   },
   {
     key: 'errors',
     title: 'Errors',
-    width: 90,
+    width: 92,
     align: 'right',
     greatestFirst: true,
-    sort: (r) => (r.metrics?.invocations ? r.metrics.errors / r.metrics.invocations : null),
-    render: ({ metrics }) => (metrics?.invocations ? formatShare(metrics.errors / metrics.invocations) : '–'),
+    sort: (r) => called(r)?.error_rate,
+    render: (r) => {
+      const total = called(r);
+      if (!total) return <span className="soft">–</span>;
+      if (total.errors === 0) return <span className="num">0 %</span>;
+      return (
+        <span className={`num ${classes.bad}`} title={`${total.errors} of ${total.requests} calls failed`}>
+          <IconAlertTriangle size={13} stroke={2.2} aria-label="errors" /> {formatShare(total.error_rate)}
+        </span>
+      );
+    },
   },
   {
     key: 'p50',
     title: 'p50',
-    width: 100,
+    width: 92,
+    from: 'md',
+    align: 'right',
+    greatestFirst: true,
+    sort: (r) => called(r)?.p50,
+    render: (r) => <span className="num">{formatSeconds(called(r)?.p50)}</span>,
+  },
+  {
+    key: 'p95',
+    title: 'p95',
+    width: 92,
     from: 'sm',
     align: 'right',
     greatestFirst: true,
-    sort: (r) => (r.metrics?.invocations ? parseDuration(r.metrics.p50) : null),
-    render: ({ metrics }) => (metrics?.invocations ? formatSeconds(parseDuration(metrics.p50)) : '–'),
+    sort: (r) => called(r)?.p95,
+    render: (r) => <span className="num">{formatSeconds(called(r)?.p95)}</span>,
   },
   {
     key: 'deployed',
     title: 'Deployed',
-    width: 130,
-    from: 'md',
+    width: 116,
+    from: 'lg',
     align: 'right',
     greatestFirst: true,
     sort: (r) => r.info.version?.created_at,
@@ -88,23 +188,62 @@ const columns: Column<Row>[] = [
   },
 ];
 
+/** S2: all functions, and how they do. One query answers for the sparklines of all of them. */
 export default function FunctionsScreen() {
   const functions = useFunctions();
-  const metrics = useQuery({
-    queryKey: ['metrics', 'summary'],
-    queryFn: ({ signal }) =>
-      unwrap(api.GET('/api/v1/metrics', { params: { query: { span: '5m' } }, signal })),
-    refetchInterval: usePolling(2_000),
+  const { range } = useTimeRange();
+  const metrics = useMetricsQuery({
+    function: ['*'],
+    fields: ['requests', 'sandboxes'],
+    step: sparkStep(range.seconds),
   });
   const [filter, setFilter] = useUrlState('filter');
+  const [only, setOnly] = useUrlState('only');
+  const [doomed, setDoomed] = useState<string | null>(null);
+  const [, navigate] = useLocation();
+  const href = useScreenHref();
+  const mayChange = useMay('developer');
   const search = useRef<HTMLInputElement>(null);
-  useKeys([{ keys: '/', label: 'Filter', run: () => search.current?.focus() }]);
+  useKeys([
+    { keys: '/', label: 'Filter', run: () => search.current?.focus() },
+    ...(mayChange ? [{ keys: 'n', label: 'New function', run: () => navigate(href('/new')) }] : []),
+  ]);
+
   const rows = useMemo(() => {
-    const by = new Map(metrics.data?.functions?.map((m) => [m.function, m]));
+    const by = new Map(metrics.data?.series.map((m) => [m.function, m]));
+    const text = filter.trim().toLowerCase();
     return (functions.data ?? [])
-      .filter((f) => f.name.includes(filter.trim().toLowerCase()))
-      .map((info) => ({ info, metrics: by.get(info.name) }));
-  }, [functions.data, metrics.data, filter]);
+      .map((info): Row => {
+        const m = by.get(info.name);
+        return { info, metrics: m, state: stateOf(info, m?.sandboxes) };
+      })
+      .filter((r) =>
+        [r.info.name, r.info.version?.runtime ?? '', ...(r.info.routes ?? []).map((x) => x.path)].some((s) =>
+          s.includes(text),
+        ),
+      )
+      .filter((r) => only !== 'errors' || (called(r)?.errors ?? 0) > 0)
+      .filter((r) => only !== 'called' || called(r));
+  }, [functions.data, metrics.data, filter, only]);
+
+  const all = useMemo(
+    () =>
+      mayChange
+        ? [
+            ...columns,
+            {
+              key: 'menu',
+              title: '',
+              width: 56,
+              align: 'right' as const,
+              render: (r: Row) => <RowMenu name={r.info.name} onDelete={() => setDoomed(r.info.name)} />,
+            },
+          ]
+        : columns,
+    [mayChange],
+  );
+  const remove = useDeleteFunction();
+
   return (
     <>
       <PageHeader
@@ -112,43 +251,119 @@ export default function FunctionsScreen() {
         about={functions.data && `${functions.data.length} deployed`}
         cli="hearth list"
         curl="/api/v1/functions"
-      />
+      >
+        {mayChange && (
+          <Button component={Link} href={href('/new')} leftSection={<IconPlus size={16} />}>
+            New function
+          </Button>
+        )}
+      </PageHeader>
       <QueryState query={functions}>
-        {(all) =>
-          all.length === 0 ? (
-            <div id="empty">
-              <EmptyState title="No functions yet">
-                Write one and deploy it:
-                <CodeBlock
-                  text={`echo 'def handler(event, context): return {"hello": event.get("name", "world")}' > main.py\nhearth deploy main.py --name hello`}
-                />
-              </EmptyState>
-            </div>
+        {(list) =>
+          list.length === 0 ? (
+            <FirstRun />
           ) : (
             <>
-              <TextInput
-                ref={search}
-                value={filter}
-                onChange={(event) => setFilter(event.currentTarget.value)}
-                placeholder="Filter by name"
-                aria-label="Filter by name"
-                leftSection={<IconSearch size={16} stroke={1.6} />}
-                mb="md"
-                maw={320}
-              />
-              <Box id="functions">
-                <DataTable
-                  label="Functions"
-                  columns={columns}
-                  rows={rows}
-                  rowKey={(r) => r.info.name}
-                  sort="name"
+              <div className={classes.bar}>
+                <TextInput
+                  ref={search}
+                  value={filter}
+                  onChange={(event) => setFilter(event.currentTarget.value)}
+                  onKeyDown={(event) => event.key === 'Escape' && search.current?.blur()}
+                  placeholder="Filter by name, route, runtime"
+                  aria-label="Filter by name, route, runtime"
+                  leftSection={<IconSearch size={16} stroke={1.6} />}
+                  w={300}
+                  maw="100%"
                 />
-              </Box>
+                <SegmentedControl
+                  size="xs"
+                  value={only}
+                  onChange={setOnly}
+                  aria-label="Which functions"
+                  data={[
+                    { value: '', label: 'All' },
+                    { value: 'called', label: 'Called' },
+                    { value: 'errors', label: 'With errors' },
+                  ]}
+                />
+              </div>
+              <div id="functions">
+                {rows.length > 0 ? (
+                  <DataTable
+                    label="Functions"
+                    columns={all}
+                    rows={rows}
+                    rowKey={(r) => r.info.name}
+                    rowHeight={58}
+                    sort="name"
+                    onOpen={(r) => navigate(href(`/functions/${r.info.name}`))}
+                  />
+                ) : (
+                  <EmptyState
+                    title="No function fits"
+                    icon={<IconSearch size={22} stroke={1.6} />}
+                    actions={
+                      <Button
+                        variant="default"
+                        onClick={() => {
+                          setFilter('');
+                          setOnly('');
+                        }}
+                      >
+                        Show all {list.length}
+                      </Button>
+                    }
+                  >
+                    {filter
+                      ? `None has “${filter}” in its name, routes or runtime.`
+                      : 'None in this range of time.'}
+                  </EmptyState>
+                )}
+              </div>
             </>
           )
         }
       </QueryState>
+      <ConfirmByName
+        opened={doomed !== null}
+        onClose={() => setDoomed(null)}
+        title={`Delete ${doomed}`}
+        name={doomed ?? ''}
+        action="Delete"
+        run={async () => {
+          await remove.mutateAsync(doomed!);
+          notifications.show({ message: `${doomed} is deleted` });
+        }}
+      >
+        All its versions, test events and metrics go with it. Calls that run now may finish.
+      </ConfirmByName>
     </>
+  );
+}
+
+function RowMenu({ name, onDelete }: { name: string; onDelete: () => void }) {
+  const href = useScreenHref();
+  return (
+    <Menu position="bottom-end" width={180} shadow="md">
+      <Menu.Target>
+        <ActionIcon aria-label={`More about ${name}`}>
+          <IconDots size={18} stroke={1.6} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item
+          component={Link}
+          href={href(`/functions/${name}/code`)}
+          leftSection={<IconCode size={16} stroke={1.6} />}
+        >
+          Edit the code
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Item color="red" leftSection={<IconTrash size={16} stroke={1.6} />} onClick={onDelete}>
+          Delete…
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
   );
 }
