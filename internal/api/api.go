@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -78,7 +79,8 @@ type API struct {
 	deployer  *deployer
 	changes   *changes
 	from      origins
-	ui        *ui // nil without a dashboard
+	ui        *ui    // nil without a dashboard
+	disguise  []byte // key of the marks in place of hidden values; see redact
 	started   time.Time
 	closing   chan struct{} // closed by Close
 	close     sync.Once
@@ -102,7 +104,7 @@ func New(o Options) *API {
 	a := &API{
 		o: o, log: o.Logger, mux: http.NewServeMux(), ops: map[string]operation{},
 		functions: newRegistry(), changes: newChanges(o.Live), from: origins{trusted: o.Proxies},
-		started: time.Now(), closing: make(chan struct{}),
+		started: time.Now(), closing: make(chan struct{}), disguise: []byte(rand.Text()),
 	}
 	a.auth = newAuthenticator(o.Store, o.Logger)
 	a.sessions = newSessions(o.Store, o.Secure)

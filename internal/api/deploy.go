@@ -51,6 +51,10 @@ func (a *API) deployOps() []operation {
 		op("configure-function", "PATCH", "/functions/{name}/config", "functions", "Deploy the active code with another configuration", hearth.RoleDeveloper).
 			doc(func(o *huma.Operation) {
 				o.Description = "The body is merged into the active version's configuration (RFC 7396: null takes a setting away)."
+				o.Parameters = []*huma.Param{{
+					Name: "If-Match", In: "header", Schema: &huma.Schema{Type: "string"},
+					Description: "the function's ETag; the change fails with 412 if it is another by now",
+				}}
 				o.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/merge-patch+json": {Schema: schema()}}}
 				deployed(o)
 			}).stream(a.reconfigure),
@@ -160,12 +164,17 @@ func decodeStrict(b []byte, v any) error {
 
 func (a *API) reconfigure(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	rev, err := Conditional{IfMatch: r.Header.Get("If-Match")}.revision()
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
 	patch, err := io.ReadAll(a.pacedBody(w, r, maxConfig))
 	if err != nil {
 		a.fail(w, r, a.uploadError(r.Context(), err))
 		return
 	}
-	d, err := a.deployer.reconfigure(r.Context(), r.PathValue("name"), patch)
+	d, err := a.deployer.reconfigure(r.Context(), r.PathValue("name"), patch, rev)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -355,12 +364,18 @@ func checkRoutes(routes []hearth.Route) ([]hearth.Route, error) {
 	return out, nil
 }
 
-func (d *deployer) reconfigure(ctx context.Context, name string, patch []byte) (out rest.Deployed, err error) {
+// reconfigure deploys the code that serves with another configuration. With a
+// revision other than 0 it fails with CodeStale if the function has changed since.
+func (d *deployer) reconfigure(ctx context.Context, name string, patch []byte, revision int64) (out rest.Deployed, err error) {
 	unlock := d.locks.lock(name)
 	defer unlock()
 	f, ok := d.api.functions.get(name)
 	if !ok {
 		return out, noFunction(name)
+	}
+	if revision != 0 && revision != f.Revision {
+		return out, hearth.Errorf(hearth.CodeStale, "function %q has changed meanwhile: it is at revision %d, not %d", name, f.Revision, revision).
+			WithHint("read it again and look at what changed")
 	}
 	cfg, err := patched(f.version, patch)
 	if err != nil {

@@ -2,6 +2,10 @@ package api
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -176,14 +180,14 @@ func (a *API) infoOf(ctx context.Context, f hearth.Function) (rest.FunctionInfo,
 		return a.info(f, nil), nil
 	}
 	if known, ok := a.functions.get(f.Name); ok && known.version.Number == f.Active {
-		v := redact(ctx, known.version)
+		v := a.redact(ctx, known.version)
 		return a.info(f, &v), nil
 	}
 	v, err := a.o.Store.Version(ctx, f.Name, f.Active)
 	if err != nil {
 		return rest.FunctionInfo{}, err
 	}
-	v = redact(ctx, v)
+	v = a.redact(ctx, v)
 	return a.info(f, &v), nil
 }
 
@@ -200,14 +204,17 @@ func (a *API) info(f hearth.Function, v *hearth.Version) rest.FunctionInfo {
 }
 
 // redact hides the values of the environment, where people keep secrets, from
-// those who may only look.
-func redact(ctx context.Context, v hearth.Version) hearth.Version {
+// those who may only look. Equal values of one name in one function look equal,
+// so that two versions can be compared; nothing else can be told from them.
+func (a *API) redact(ctx context.Context, v hearth.Version) hearth.Version {
 	if caller(ctx).user.Role.Allows(hearth.RoleDeveloper) || len(v.Config.Env) == 0 {
 		return v
 	}
 	hidden := make(map[string]string, len(v.Config.Env))
-	for k := range v.Config.Env {
-		hidden[k] = "(hidden)"
+	for name, value := range v.Config.Env {
+		mac := hmac.New(sha256.New, a.disguise)
+		_, _ = io.WriteString(mac, v.Function+"\x00"+name+"\x00"+value) // a hash takes all
+		hidden[name] = fmt.Sprintf("(hidden %x)", mac.Sum(nil)[:6])
 	}
 	v.Config.Env = hidden
 	return v

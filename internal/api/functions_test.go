@@ -51,6 +51,16 @@ func TestAStaleUpdateIsRefused(t *testing.T) {
 		}
 	}
 	a := e.Do("GET", "/api/v1/functions/hello", "", servertest.Auth(e.Key))
+	configure := func(etag string) servertest.Answer {
+		return e.Do("PATCH", "/api/v1/functions/hello/config", `{"min_warm":1}`, servertest.Auth(e.Key), "If-Match: "+etag)
+	}
+	if p := mustProblem(t, configure(fmt.Sprintf("%q", fmt.Sprint(f.Revision)))); p.Status != 412 || p.Code != hearth.CodeStale {
+		t.Errorf("configure: %+v", p)
+	}
+	if p := configure(a.Header.Get("ETag")); p.StatusCode != 201 {
+		t.Errorf("configure with the ETag as it was read: %s %s", p.Status, p.Text)
+	}
+	a = e.Do("GET", "/api/v1/functions/hello", "", servertest.Auth(e.Key))
 	if a := e.Do("DELETE", "/api/v1/functions/hello", "", servertest.Auth(e.Key), "If-Match: "+a.Header.Get("ETag")); a.StatusCode != 204 {
 		t.Errorf("with the ETag as it was read: %s %s", a.Status, a.Text)
 	}
@@ -139,6 +149,25 @@ func TestViewersDoNotSeeTheEnvironment(t *testing.T) {
 	}
 	if v, err := e.Admin.Version(t.Context(), "hello", 1); err != nil || v.Config.Env["TOKEN"] != "sesame" {
 		t.Errorf("the admin sees %v, %v", v.Config.Env, err)
+	}
+}
+
+func TestViewersSeeWhichValuesOfTheEnvironmentChange(t *testing.T) {
+	e := servertest.Start(t)
+	viewer, _ := e.User("v", hearth.RoleViewer)
+	look := func() map[string]string {
+		f, err := viewer.Function(t.Context(), "hello")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Version.Config.Env
+	}
+	e.Deploy("hello", rest.DeployConfig{Env: map[string]string{"A": "same", "B": "same", "C": "old"}})
+	was := look()
+	e.Deploy("hello", rest.DeployConfig{Env: map[string]string{"A": "same", "B": "same", "C": "new"}})
+	is := look()
+	if was["A"] != is["A"] || was["C"] == is["C"] || is["A"] == is["B"] {
+		t.Errorf("first %v, then %v", was, is)
 	}
 }
 

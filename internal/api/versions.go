@@ -36,7 +36,7 @@ func (a *API) listVersions(ctx context.Context, in *struct {
 	}
 	vs, next, err := a.o.Store.Versions(ctx, in.Name, in.store())
 	for i := range vs {
-		vs[i] = redact(ctx, vs[i])
+		vs[i] = a.redact(ctx, vs[i])
 	}
 	return listOf(vs, next), err
 }
@@ -46,7 +46,7 @@ func (a *API) getVersion(ctx context.Context, in *struct {
 	Number int `path:"number" minimum:"1"`
 }) (*body[hearth.Version], error) {
 	v, err := a.o.Store.Version(ctx, in.Name, in.Number)
-	return &body[hearth.Version]{redact(ctx, v)}, err
+	return &body[hearth.Version]{a.redact(ctx, v)}, err
 }
 
 // fileView is what one reply holds of a version's code.

@@ -1755,7 +1755,10 @@ export interface operations {
     "configure-function": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the function's ETag; the change fails with 412 if it is another by now */
+                "If-Match"?: string;
+            };
             path: {
                 name: string;
             };
