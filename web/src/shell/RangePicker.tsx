@@ -37,7 +37,7 @@ export function RangePicker() {
             variant="subtle"
             color="gray"
             size="compact-sm"
-            aria-label={`Time range: ${label}`}
+            aria-label={`Time range: ${label}, ${short}`}
             leftSection={<IconCalendarTime size={16} stroke={1.6} />}
             rightSection={<IconChevronDown size={14} />}
           >
