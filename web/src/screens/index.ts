@@ -1,6 +1,6 @@
 // All screens: one entry each. The shell makes routes, navigation, palette and shortcuts of them.
 // Each screen is a chunk of its own, loaded when it is opened.
-import { IconLambda } from '@tabler/icons-react';
+import { IconApi, IconLambda, IconSettings } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
 
 export interface Screen {
@@ -27,6 +27,17 @@ export const screens: Screen[] = [
     component: lazy(() => import('./functions/FunctionsScreen')),
     nav: { label: 'Functions', icon: IconLambda, key: 'f' },
   },
+  {
+    path: '/api-reference',
+    component: lazy(() => import('./api-reference/ApiReferenceScreen')),
+    nav: { label: 'API reference', icon: IconApi, key: 'a' },
+  },
+  {
+    path: '/settings',
+    component: lazy(() => import('./settings/SettingsScreen')),
+    nav: { label: 'Settings', icon: IconSettings, key: ',' },
+  },
+  { path: '/settings/:tab', component: lazy(() => import('./settings/SettingsScreen')) },
 ];
 
 /** Where /ui/ leads. */
