@@ -77,7 +77,7 @@ export function OperationView({ op, schemas, server }: { op: Operation; schemas:
           <h3>
             Request body <span className="mono soft">{op.body.mediaType}</span>
           </h3>
-          <SchemaView schema={op.body.schema} schemas={schemas} />
+          <SchemaView schema={op.body.schema} schemas={schemas} required="required" />
         </section>
       )}
       {op.answers.map((answer) => (
@@ -151,23 +151,36 @@ function SchemaView({
   schema,
   schemas,
   folded = false,
+  required = 'always',
 }: {
   schema: Schema;
   schemas: Schemas;
   folded?: boolean;
+  /** What is said of members that must be there. */
+  required?: string;
 }) {
   const members = membersOf(schema, schemas);
   if (!members) return <p className="soft">{typeName(schema, schemas)}</p>;
   return folded ? (
     <Foldable label={typeName(schema, schemas)}>
-      <Members schema={members.schema} schemas={schemas} depth={0} />
+      <Members schema={members.schema} schemas={schemas} depth={0} required={required} />
     </Foldable>
   ) : (
-    <Members schema={members.schema} schemas={schemas} depth={0} />
+    <Members schema={members.schema} schemas={schemas} depth={0} required={required} />
   );
 }
 
-function Members({ schema, schemas, depth }: { schema: Schema; schemas: Schemas; depth: number }) {
+function Members({
+  schema,
+  schemas,
+  depth,
+  required,
+}: {
+  schema: Schema;
+  schemas: Schemas;
+  depth: number;
+  required: string;
+}) {
   return (
     <ul className={classes.members}>
       {Object.entries(schema.properties ?? {}).map(([name, member]) => {
@@ -178,12 +191,12 @@ function Members({ schema, schemas, depth }: { schema: Schema; schemas: Schemas;
             <span className={classes.name}>
               <code>{name}</code>
               <span className={classes.type}>{typeName(member, schemas)}</span>
-              {schema.required?.includes(name) && <span className={classes.required}>always</span>}
+              {schema.required?.includes(name) && <span className={classes.required}>{required}</span>}
             </span>
             <Meaning text={own.description} bounds={boundsOf(own)} />
             {inner && (
               <Foldable label={`Members of ${name}`}>
-                <Members schema={inner.schema} schemas={schemas} depth={depth + 1} />
+                <Members schema={inner.schema} schemas={schemas} depth={depth + 1} required={required} />
               </Foldable>
             )}
           </li>
