@@ -165,12 +165,12 @@ func (a *App) versionsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list(a.out(), vs, []string{"VERSION", "ACTIVE", "RUNTIME", "HANDLER", "CODE", "DEPLOYED", "BY"}, func(v hearth.Version) []string {
+			list(a.out(), vs, []string{"VERSION", "ACTIVE", "RUNTIME", "HANDLER", "CODE", "DEPLOYED", "BY", "MESSAGE"}, func(v hearth.Version) []string {
 				active := ""
 				if v.Number == f.Active {
 					active = "yes"
 				}
-				return []string{strconv.Itoa(v.Number), active, v.Runtime, v.Handler, size(v.CodeBytes), ago(v.CreatedAt), v.CreatedBy}
+				return []string{strconv.Itoa(v.Number), active, v.Runtime, v.Handler, size(v.CodeBytes), ago(v.CreatedAt), v.CreatedBy, harmless(v.Message)}
 			}, "no versions")
 			return nil
 		}),

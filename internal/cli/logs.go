@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,28 +18,35 @@ func (a *App) logsCmd() *cobra.Command {
 	var q client.LogsQuery
 	var follow bool
 	var lines int
-	var since time.Duration
+	var since, until moment
 	c := &cobra.Command{
 		Use: "logs [NAME]", Short: "Show what functions printed", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeFunctions,
-		Example: "  hearth logs hello -n 50\n  hearth logs -f hello\n  hearth logs --since 1h --grep timeout",
+		Long: `Logs shows the last lines, and with -f goes on with new ones as they come, also
+across restarts of the server and breaks of the connection.`,
+		Example: "  hearth logs hello -n 50\n  hearth logs -f hello\n  hearth logs --since 1h --grep timeout\n  hearth logs hello --since 09:00 --until 09:30",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				q.Function = args[0]
 			}
-			if since > 0 {
-				q.From = time.Now().Add(-since)
+			if err := checkSpan(since, until); err != nil {
+				return err
 			}
+			if follow && !until.IsZero() {
+				return usage("--follow has no end, and --until is one").WithField("until").WithHint("leave one of them out")
+			}
+			q.From, q.To = since.Time, until.Time
 			return a.logs(cmd.Context(), q, lines, follow)
 		},
 	}
 	f := c.Flags()
 	f.BoolVarP(&follow, "follow", "f", false, "go on with new lines as they come")
 	f.IntVarP(&lines, "lines", "n", 100, "how many of the last lines")
-	f.DurationVar(&since, "since", 0, "not older than this, like 10m")
+	spanFlags(f, &since, &until, "not older than this")
 	f.StringVar(&q.Invocation, "invocation", "", "of one call, by its id")
 	f.StringVar(&q.Text, "grep", "", "lines that hold this text")
 	f.StringVar(&q.Stream, "stream", "", "stdout, stderr or platform")
 	f.IntVar(&q.Version, "version", 0, "of one version")
+	_ = c.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions([]string{"stdout", "stderr", "platform"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -57,6 +65,16 @@ func (a *App) logs(ctx context.Context, q client.LogsQuery, n int, follow bool) 
 	}
 	p := a.out()
 	var last int64
+	if follow {
+		// What comes between the list and the first new line must not be lost.
+		l, err := cl.Logs(ctx, client.LogsQuery{Newest: true}, client.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		for _, line := range l.Items {
+			last = line.Seq
+		}
+	}
 	if n > 0 {
 		q.Newest = true
 		l, err := cl.Logs(ctx, q, client.Page{Limit: n})
@@ -66,13 +84,13 @@ func (a *App) logs(ctx context.Context, q client.LogsQuery, n int, follow bool) 
 		slices.Reverse(l.Items)
 		for _, line := range l.Items {
 			printLine(p, line, q.Function == "")
-			last = line.Seq
+			last = max(last, line.Seq)
 		}
 	}
 	if !follow {
 		return nil
 	}
-	q.Newest, q.From = false, time.Time{}
+	q.Newest, q.From, q.AfterSeq = false, time.Time{}, last
 	for line, err := range cl.TailLogs(ctx, q) {
 		if err != nil {
 			return err
@@ -86,21 +104,27 @@ func (a *App) logs(ctx context.Context, q client.LogsQuery, n int, follow bool) 
 
 func printLine(p *printer, l hearth.LogLine, named bool) {
 	if p.form == formatJSON {
-		p.json(l)
+		p.jsonLine(l)
 		return
 	}
 	text := harmless(l.Text)
-	switch {
-	case l.Stream == "platform":
-		text = p.amber(text)
-	case l.Level == "ERROR" || l.Level == "CRITICAL":
+	switch level := strings.ToUpper(l.Level); {
+	case level == "ERROR", level == "CRITICAL", level == "FATAL":
 		text = p.red(text)
+	case level == "WARN", level == "WARNING", l.Stream == "platform":
+		text = p.amber(text)
+	case level == "DEBUG", level == "TRACE":
+		text = p.dim(text)
 	}
 	who := ""
 	if named {
 		who = p.bold(l.Function) + " "
 	}
-	p.printf("%s %s%s %s\n", p.dim(l.At.Local().Format("15:04:05.000")), who, p.dim(short(l.Invocation)), text)
+	layout := "15:04:05.000"
+	if time.Since(l.At) > 20*time.Hour {
+		layout = "2006-01-02 15:04:05.000"
+	}
+	p.printf("%s %s%s %s\n", p.dim(l.At.Local().Format(layout)), who, p.dim(short(l.Invocation)), text)
 }
 
 // short is the end of an id, which is what differs between neighbours.
@@ -114,9 +138,13 @@ func short(id string) string {
 func (a *App) invocationsCmd() *cobra.Command {
 	var q client.InvocationsQuery
 	var n int
-	var outcome string
+	var outcomes, starts []string
+	var failed bool
+	var since, until moment
 	c := &cobra.Command{
-		Use: "invocations [NAME | ID]", Aliases: []string{"calls"}, Short: "List calls, newest first, or show one", Args: cobra.MaximumNArgs(1),
+		Use: "invocations [NAME | ID]", Aliases: []string{"calls"}, Short: "List calls, newest first, or show one",
+		Example:           "  hearth invocations hello --failed --since 1h\n  hearth invocations --sort slowest --start cold\n  hearth invocations 01JABCDEFGHJKMNPQRSTVWXYZ0",
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeFunctions,
 		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
 			if len(args) == 1 && isULID(args[0]) {
@@ -125,8 +153,18 @@ func (a *App) invocationsCmd() *cobra.Command {
 			if len(args) == 1 {
 				q.Function = args[0]
 			}
-			if outcome != "" {
-				q.Outcomes = []hearth.Outcome{hearth.Outcome(outcome)}
+			if err := checkSpan(since, until); err != nil {
+				return err
+			}
+			q.From, q.To = since.Time, until.Time
+			if failed {
+				outcomes = append(outcomes, string(rest.OutcomeFailed))
+			}
+			for _, o := range outcomes {
+				q.Outcomes = append(q.Outcomes, hearth.Outcome(o))
+			}
+			for _, s := range starts {
+				q.Starts = append(q.Starts, hearth.Start(s))
 			}
 			l, err := cl.Invocations(ctx, q, client.Page{Limit: n})
 			if err != nil {
@@ -136,9 +174,24 @@ func (a *App) invocationsCmd() *cobra.Command {
 			return nil
 		}),
 	}
-	c.Flags().IntVarP(&n, "lines", "n", 20, "how many")
-	c.Flags().StringVar(&outcome, "outcome", "", "ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error")
-	c.Flags().IntVar(&q.Version, "version", 0, "of one version")
+	f := c.Flags()
+	f.IntVarP(&n, "lines", "n", 20, "how many")
+	f.StringSliceVar(&outcomes, "outcome", nil, "ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error; may be repeated")
+	f.BoolVar(&failed, "failed", false, "those that failed by the function's or the platform's fault")
+	f.StringSliceVar(&starts, "start", nil, "warm, cold, prewarmed, forked, spawned or restored; may be repeated")
+	f.DurationVar(&q.MinDuration, "slower", 0, "that took at least so long, like 300ms")
+	f.DurationVar(&q.MaxDuration, "faster", 0, "that took at most so long")
+	f.StringVar(&q.Text, "grep", "", "whose error's type or message holds this text")
+	f.StringVar(&q.Sort, "sort", "", "newest, oldest, slowest, memory or cost (default newest)")
+	spanFlags(f, &since, &until, "not older than this")
+	f.IntVar(&q.Version, "version", 0, "of one version")
+	for flag, values := range map[string][]string{
+		"outcome": {"ok", "function_error", "timeout", "out_of_memory", "crashed", "throttled", "cancelled", "platform_error"},
+		"start":   {"warm", "cold", "prewarmed", "forked", "spawned", "restored"},
+		"sort":    {"newest", "oldest", "slowest", "memory", "cost"},
+	} {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
 	return c
 }
 
@@ -189,6 +242,9 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 		{"import", i.Phases.Import}, {"handler", i.Phases.Handler}, {"reply", i.Phases.Reply},
 	} {
 		p.printf("  %-8s %9s %s\n", ph.name, millis(ph.d), p.green(bar(ph.d.Std(), i.Duration.Std(), 40)))
+	}
+	if i.TraceID != "" {
+		p.printf("  %-8s %s\n", "trace", i.TraceID)
 	}
 	if i.Error != nil {
 		p.printf("%s %s: %s\n", p.red("error"), harmless(first(i.Error.Type, string(i.Error.Code))), harmless(i.Error.Message))

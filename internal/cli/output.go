@@ -117,6 +117,13 @@ func (p *printer) json(v any) {
 	_ = e.Encode(v) // a closed pipe has no remedy
 }
 
+// jsonLine writes v on one line, as one of many.
+func (p *printer) jsonLine(v any) {
+	e := json.NewEncoder(p.w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // a closed pipe has no remedy
+}
+
 // style of the few colours there are, by their ANSI numbers so that the
 // terminal's own theme decides.
 func (p *printer) style(color, s string, bold bool) string {
