@@ -53,12 +53,16 @@ func Test10Dashboard(t *testing.T) {
 	p := b.MustPage()
 	p.MustShow(1280, 800, "light")
 	p.MustOpen(link)
+	p.MustSee("h1", "Overview")
+	p.MustSee("#empty", "Nothing runs here yet")
+	p.CheckAccessible("the overview of nothing")
+	if at := p.MustEval("location.pathname"); at != "/ui/overview" {
+		t.Errorf("the link leads to %v", at)
+	}
+	p.MustClick("#empty a")
 	p.MustSee("h1", "Functions")
 	p.MustSee("#empty", "hearth deploy main.py --name hello")
 	p.CheckAccessible("the empty list")
-	if at := p.MustEval("location.pathname"); at != "/ui/functions" {
-		t.Errorf("the link leads to %v", at)
-	}
 
 	// The link is worth nothing to whoever finds it later.
 	stranger.MustOpen(link)

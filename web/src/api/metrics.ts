@@ -42,11 +42,20 @@ export function useMetricsQuery(query: MetricsQuery, { enabled = true } = {}) {
 /** Seconds between the steps of an answer. */
 export const stepOf = (answer: { step: string }): number => parseDuration(answer.step);
 
-/** The deploys in an answer, as charts mark them. */
+/** The deploys in an answer, as charts mark them; those that would overlap share a mark. */
 export function markersOf(answer: Schemas['MetricData'] | undefined): ChartMarker[] {
-  return (answer?.deploys ?? []).map((d) => ({
-    at: Date.parse(d.at) / 1000,
-    label: `v${d.version}`,
-    about: `${d.function} version ${d.version} ${d.kind}${d.by ? ` by ${d.by}` : ''}, ${formatTime(d.at, { millis: false })}`,
-  }));
+  if (!answer) return [];
+  const near = Math.max(1, stepOf(answer) * 6);
+  const marks: (ChartMarker & { count: number })[] = [];
+  for (const d of answer.deploys) {
+    const at = Date.parse(d.at) / 1000;
+    const about = `${d.function} version ${d.version} ${d.kind}${d.by ? ` by ${d.by}` : ''}, ${formatTime(d.at, { millis: false })}`;
+    const before = marks[marks.length - 1];
+    if (before && at - before.at < near) {
+      before.count++;
+      before.label = `${before.count} deploys`;
+      before.about = before.count <= 8 ? `${before.about}\n${about}` : before.about;
+    } else marks.push({ at, count: 1, label: `v${d.version}`, about });
+  }
+  return marks.map(({ at, label, about }) => ({ at, label, about }));
 }

@@ -11,15 +11,24 @@ interface SparklineProps {
   color?: string;
   /** The top of the scale; the greatest value if not given. */
   max?: number;
+  /** Takes the width that its place has. */
+  stretch?: boolean;
 }
 
 /** A small line without axes. Gaps are gaps. */
 export const Sparkline = memo(function Sparkline(props: SparklineProps) {
-  const { values, label, width = 110, height = 28, color = '--chart-1', max } = props;
+  const { values, label, width = 110, height = 28, color = '--chart-1', max, stretch } = props;
   const top = max ?? greatest(values) ?? 0;
   const paths = sparkPaths(values, width, height - 3, top);
   return (
-    <svg width={width} height={height} viewBox={`0 -1.5 ${width} ${height}`} role="img" aria-label={label}>
+    <svg
+      width={stretch ? '100%' : width}
+      height={height}
+      viewBox={`0 -1.5 ${width} ${height}`}
+      preserveAspectRatio={stretch ? 'none' : undefined}
+      role="img"
+      aria-label={label}
+    >
       {paths.map((d) => {
         const start = /^M([\d.]+)/.exec(d)?.[1];
         const end = /([\d.]+) [\d.]+$/.exec(d)?.[1] ?? start;
@@ -37,6 +46,7 @@ export const Sparkline = memo(function Sparkline(props: SparklineProps) {
               fill="none"
               stroke={`var(${color})`}
               strokeWidth={1.5}
+              vectorEffect="non-scaling-stroke"
               strokeLinecap="round"
               strokeLinejoin="round"
             />

@@ -7,7 +7,7 @@ import { memo, type ReactNode, useEffect, useEffectEvent, useId, useMemo, useRef
 import uPlot from 'uplot';
 import { formatTime } from '../components/format';
 import { useTimeRange } from '../hooks/useTimeRange';
-import { lonely, positive, stack, summarize, timeLabels, type Values } from './data';
+import { lonely, positive, seriesAt, stack, summarize, timeLabels, type Values } from './data';
 import classes from './TimeChart.module.css';
 
 export interface ChartSeries {
@@ -54,8 +54,8 @@ export interface TimeChartProps {
   atLeast?: number;
   /** Dragging zooms the time range of the address, unless this takes it. */
   onZoom?: (from: number, to: number) => void;
-  /** A click or Enter on a step: opens what is behind it. */
-  onPoint?: (from: number, to: number) => void;
+  /** A click or Enter on a step: opens what is behind it. Of a click, the key of the series it meant. */
+  onPoint?: (from: number, to: number, key?: string) => void;
   /** Between title and the table's button. */
   actions?: ReactNode;
 }
@@ -126,9 +126,15 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
     u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     if (to - from >= 1) (props.onZoom ?? zoom)(from, to);
   });
-  const onClick = useEffectEvent((u: uPlot) => {
+  const onClick = useEffectEvent((u: uPlot, pointed: boolean) => {
     const index = u.cursor.idx;
-    if (index !== null && index !== undefined && onPoint) onPoint(at[index]!, at[index]! + step);
+    if (index === null || index === undefined || !onPoint) return;
+    const y = pointed ? u.posToVal(u.cursor.top ?? 0, 'y') : Number.NaN;
+    onPoint(
+      at[index]!,
+      at[index]! + step,
+      shown[seriesAt(u.data.slice(1) as Values[], index, y, stacked)]?.key,
+    );
   });
   const onDraw = useEffectEvent((u: uPlot) => {
     const placed = (markers ?? [])
@@ -288,7 +294,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
                 pressed = event.clientX;
               });
               plot.over.addEventListener('click', (event) => {
-                if (Math.abs(event.clientX - pressed) < 4) onClick(plot);
+                if (Math.abs(event.clientX - pressed) < 4) onClick(plot, true);
               });
             },
           ],
@@ -367,7 +373,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
               if (by !== undefined) {
                 event.preventDefault();
                 moveCursor(by);
-              } else if (event.key === 'Enter' && plot.current) onClick(plot.current);
+              } else if (event.key === 'Enter' && plot.current) onClick(plot.current, false);
               else if (event.key === 'Escape') plot.current?.setCursor({ left: -10, top: -10 });
             }}
           />

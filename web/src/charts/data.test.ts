@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { latest, lonely, positive, sparkPaths, stack, summarize, timeLabels } from './data';
+import { latest, lonely, positive, seriesAt, sparkPaths, stack, summarize, timeLabels } from './data';
 
 describe('stack', () => {
   it('sums from the bottom', () =>
@@ -25,6 +25,15 @@ describe('stack', () => {
       [3, null, 4],
     ]));
   it('takes nothing', () => expect(stack([])).toEqual([]));
+});
+
+it('finds the series that a click means', () => {
+  const stacked = [[2], [5], [5]];
+  expect(seriesAt(stacked, 0, 1, true)).toBe(0);
+  expect(seriesAt(stacked, 0, 3, true)).toBe(1);
+  expect(seriesAt(stacked, 0, 6, true)).toBe(-1);
+  expect(seriesAt([[2], [5], [null]], 0, 4, false)).toBe(1);
+  expect(seriesAt([[2]], 0, Number.NaN, false)).toBe(-1);
 });
 
 it('leaves zero out of a logarithmic scale', () =>

@@ -27,6 +27,24 @@ export function lonely(values: Values, from: number, to: number): number[] {
   return found;
 }
 
+/**
+ * The index of the series that is drawn at height y of a step: of stacked sums, the area around it; of
+ * lines, the nearest. -1 if there is none.
+ */
+export function seriesAt(series: Values[], step: number, y: number, stacked: boolean): number {
+  let found = -1;
+  let best = Number.POSITIVE_INFINITY;
+  series.forEach((values, i) => {
+    const v = values[step];
+    if (v == null || Number.isNaN(y)) return;
+    const distance = stacked ? v - y : Math.abs(v - y);
+    if (distance < 0 || distance >= best) return;
+    best = distance;
+    found = i;
+  });
+  return found;
+}
+
 /** The greatest value, null if there is none. */
 export function greatest(values: Values): number | null {
   let max: number | null = null;

@@ -1,6 +1,6 @@
 // All screens: one entry each. The shell makes routes, navigation, palette and shortcuts of them.
 // Each screen is a chunk of its own, loaded when it is opened.
-import { IconApi, IconLambda, IconSettings } from '@tabler/icons-react';
+import { IconApi, IconLambda, IconLayoutDashboard, IconSettings } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
 
 export interface Screen {
@@ -23,6 +23,11 @@ export interface Screen {
 
 export const screens: Screen[] = [
   {
+    path: '/overview',
+    component: lazy(() => import('./overview/OverviewScreen')),
+    nav: { label: 'Overview', icon: IconLayoutDashboard, key: 'o' },
+  },
+  {
     path: '/functions',
     component: lazy(() => import('./functions/FunctionsScreen')),
     nav: { label: 'Functions', icon: IconLambda, key: 'f' },
@@ -41,4 +46,4 @@ export const screens: Screen[] = [
 ];
 
 /** Where /ui/ leads. */
-export const home = '/functions';
+export const home = '/overview';

@@ -1,0 +1,183 @@
+import { Skeleton, Stack } from '@mantine/core';
+import { IconAlertTriangle, IconArrowBackUp, IconRocket, IconTrash } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { type ReactNode, useMemo } from 'react';
+import { Link } from 'wouter';
+import { api, offers, request, type Schemas, unwrap } from '../../api/client';
+import { formatCount } from '../../components/format';
+import { ErrorState } from '../../components/states';
+import { RelativeTime } from '../../components/values';
+import { hasScreen, useInvocationsHref } from '../../hooks/useInvocationsHref';
+import { useScreenHref } from '../../hooks/useScreenHref';
+import { momentsOf, useTimeRange } from '../../hooks/useTimeRange';
+import { usePolling } from '../../live/context';
+import classes from './overview.module.css';
+
+/** Failures that are taken for the same. */
+export interface ErrorGroup {
+  fingerprint: string;
+  function: string;
+  type: string;
+  message: string;
+  frame: string;
+  outcome: string;
+  count: number;
+  first: string;
+  last: string;
+  /** The version with which it appeared; 0 if it isn't new. */
+  new_in: number;
+}
+
+const errorsPath = '/api/v1/errors';
+
+/** The groups of errors of a range, of one function or of all. */
+export function useErrorGroups(of?: string) {
+  const { range, key } = useTimeRange();
+  const every = usePolling(5_000);
+  return useQuery({
+    queryKey: ['errors', 'recent', key, of],
+    queryFn: async ({ signal }): Promise<{ items: ErrorGroup[] | null }> => {
+      const query = new URLSearchParams(momentsOf(range));
+      if (of) query.set('function', of);
+      return (await request(`${errorsPath}?${query}`, { signal })).json();
+    },
+    refetchInterval: range.name === 'custom' ? false : every,
+    placeholderData: (before) => before,
+    enabled: offers(errorsPath),
+  });
+}
+
+type Item =
+  | { at: string; kind: 'deploy'; deploy: Schemas['Deploy'] }
+  | { at: string; kind: 'error'; error: ErrorGroup };
+
+/** What happened lately, the newest first. */
+export function feedOf(deploys: Schemas['Deploy'][], errors: ErrorGroup[], most: number): Item[] {
+  const items: Item[] = [
+    ...deploys.map((deploy) => ({ at: deploy.at, kind: 'deploy' as const, deploy })),
+    ...errors.map((error) => ({ at: error.last, kind: 'error' as const, error })),
+  ];
+  return items.sort((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, most);
+}
+
+/** Recent deploys and the failures of the range. */
+export function Feed() {
+  const deploys = useQuery({
+    queryKey: ['deploys', 'recent'],
+    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/deploys', { params: { query: { limit: 8 } }, signal })),
+    refetchInterval: usePolling(10_000, { streamed: true }),
+  });
+  const errors = useErrorGroups();
+  const items = useMemo(
+    () => feedOf(deploys.data?.items ?? [], errors.data?.items ?? [], 8),
+    [deploys.data, errors.data],
+  );
+  return (
+    <section className={classes.panel} aria-labelledby="feed-title" id="feed">
+      <div className={classes.panelHead}>
+        <h2 className={classes.panelTitle} id="feed-title">
+          Deploys and incidents
+        </h2>
+      </div>
+      {deploys.data === undefined && deploys.isError ? (
+        <ErrorState error={deploys.error} retry={() => void deploys.refetch()} />
+      ) : deploys.data === undefined ? (
+        <Stack gap={8}>
+          {[1, 2, 3, 4].map((n) => (
+            <Skeleton key={n} height={44} />
+          ))}
+        </Stack>
+      ) : items.length === 0 ? (
+        <p className={classes.nothing}>Nothing was deployed yet</p>
+      ) : (
+        <ol className={classes.feed}>
+          {items.map((item) =>
+            item.kind === 'deploy' ? (
+              <Deployed key={item.deploy.id} deploy={item.deploy} />
+            ) : (
+              <Incident key={item.error.fingerprint + item.error.function} error={item.error} />
+            ),
+          )}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function Event({
+  icon,
+  tone,
+  at,
+  children,
+}: {
+  icon: ReactNode;
+  tone?: string;
+  at: string;
+  children: ReactNode;
+}) {
+  return (
+    <li className={classes.event}>
+      <span className={classes.eventIcon} data-tone={tone} aria-hidden>
+        {icon}
+      </span>
+      <div className={classes.eventText}>{children}</div>
+      <span className={classes.when}>
+        <RelativeTime at={at} />
+      </span>
+    </li>
+  );
+}
+
+const icon = { size: 16, stroke: 1.8 } as const;
+
+function Deployed({ deploy: d }: { deploy: Schemas['Deploy'] }) {
+  const href = useScreenHref();
+  const name =
+    d.kind !== 'deleted' && hasScreen('/functions/:name') ? (
+      <Link href={href(`/functions/${d.function}`)}>{d.function}</Link>
+    ) : (
+      <b>{d.function}</b>
+    );
+  const back = d.kind === 'activated' && d.version < d.from_version;
+  return (
+    <Event
+      at={d.at}
+      tone={d.kind === 'deployed' ? 'accent' : undefined}
+      icon={
+        d.kind === 'deleted' ? (
+          <IconTrash {...icon} />
+        ) : back ? (
+          <IconArrowBackUp {...icon} />
+        ) : (
+          <IconRocket {...icon} />
+        )
+      }
+    >
+      {name}{' '}
+      {d.kind === 'deleted'
+        ? 'was deleted'
+        : back
+          ? `went back from v${d.from_version} to v${d.version}`
+          : `v${d.version} ${d.kind}`}
+      {d.by && <span className="soft"> by {d.by}</span>}
+      {d.message && <div className={classes.eventMore}>{d.message}</div>}
+    </Event>
+  );
+}
+
+export function Incident({ error: e, showFunction = true }: { error: ErrorGroup; showFunction?: boolean }) {
+  const callsHref = useInvocationsHref();
+  const title = `${e.type || e.outcome.replaceAll('_', ' ')}${e.new_in ? ` (new in v${e.new_in})` : ''}`;
+  return (
+    <Event at={e.last} tone="bad" icon={<IconAlertTriangle {...icon} />}>
+      <Link href={callsHref({ function: e.function, fingerprint: e.fingerprint })}>{title}</Link>{' '}
+      <span className="soft">
+        {formatCount(e.count)} × {showFunction && <>in {e.function}</>}
+      </span>
+      <div className={classes.eventMore}>
+        {e.message}
+        {e.frame && ` — ${e.frame}`}
+      </div>
+    </Event>
+  );
+}
