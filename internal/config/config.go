@@ -50,6 +50,10 @@ type Config struct {
 
 	Retention time.Duration `koanf:"retention" usage:"age at which invocations and logs are deleted"`
 
+	MetricsSeconds time.Duration `koanf:"metrics_seconds" usage:"how long metrics are kept by the second"`
+	MetricsMinutes time.Duration `koanf:"metrics_minutes" usage:"how long metrics are kept by the minute"`
+	MetricsHours   time.Duration `koanf:"metrics_hours" usage:"how long metrics are kept by the hour"`
+
 	LogFormat string        `koanf:"log_format" usage:"text or json"`
 	LogLevel  string        `koanf:"log_level" usage:"debug, info, warn or error"`
 	Drain     time.Duration `koanf:"drain" usage:"how long a stopping server waits for calls in flight"`
@@ -70,9 +74,14 @@ func Default() Config {
 		KeepAlive:     10 * time.Minute,
 		StemCells:     2,
 		Retention:     7 * 24 * time.Hour,
-		LogFormat:     "text",
-		LogLevel:      "info",
-		Drain:         20 * time.Second,
+
+		MetricsSeconds: 2 * time.Hour,
+		MetricsMinutes: 7 * 24 * time.Hour,
+		MetricsHours:   400 * 24 * time.Hour,
+
+		LogFormat: "text",
+		LogLevel:  "info",
+		Drain:     20 * time.Second,
 	}
 }
 
@@ -175,6 +184,9 @@ func (c Config) validateSizes() error {
 		{"queue_wait", c.QueueWait, time.Millisecond, time.Hour},
 		{"keep_alive", c.KeepAlive, time.Second, 24 * time.Hour},
 		{"retention", c.Retention, time.Minute, 10 * 365 * 24 * time.Hour},
+		{"metrics_seconds", c.MetricsSeconds, 5 * time.Minute, 7 * 24 * time.Hour},
+		{"metrics_minutes", c.MetricsMinutes, max(2*time.Hour, c.MetricsSeconds), 366 * 24 * time.Hour},
+		{"metrics_hours", c.MetricsHours, max(24*time.Hour, c.MetricsMinutes), 10 * 366 * 24 * time.Hour},
 		{"drain", c.Drain, 0, time.Hour},
 	} {
 		if d.got < d.lo || d.got > d.hi {

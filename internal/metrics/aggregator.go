@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"hearth/internal/service"
+	"hearth/internal/store"
 )
 
 // Retention is how long windows of each width are kept.
@@ -20,7 +22,9 @@ func DefaultRetention() Retention {
 // AggregatorOptions are what an Aggregator stands on; zero fields mean the
 // default.
 type AggregatorOptions struct {
+	Store     store.Metrics // nil keeps no more than memory holds
 	Retention Retention
+	MaxRecent int                  // rows of each width that are held in memory to answer from; 150,000
 	Logger    *slog.Logger         // discards
 	Now       func() time.Time     // time.Now
 	Elapsed   func() time.Duration // on a clock that nobody sets; since the aggregator was made
@@ -29,6 +33,11 @@ type AggregatorOptions struct {
 // Aggregator keeps what a Collector counts: each second as a window of each
 // function, of which it makes those of minutes and hours. It answers what
 // happened at any time that is kept.
+//
+// A window becomes a row that is never changed, but for the mark that a row of
+// the next width holds it too. So what happened at any time is in the rows of
+// one width and, besides, in those finer ones without the mark; nothing is in
+// two of these, whatever the clock did, and whenever the process ended.
 type Aggregator struct {
 	*Collector
 	o     AggregatorOptions
@@ -36,19 +45,35 @@ type Aggregator struct {
 
 	mu     sync.RWMutex
 	levels [3]*level
-	nextID int64
+	// unwritten are rows that memory has and the store may not have, in the
+	// order of their ids; written is the id of the last one that it has.
+	unwritten []store.MetricRow
+	written   int64
+	seconds   []*Second // the last ones
+	next      chan struct{}
 
 	// Of the loop alone.
-	last    int64         // the second that was not over at the last tick
-	lastRan time.Duration // Elapsed then
-	hits    map[PoolKey][2]int64
-	proc    hostClock
+	nextID    int64
+	last      int64         // the second that was not over at the last tick
+	lastRan   time.Duration // Elapsed then
+	hits      map[PoolKey][2]int64
+	proc      hostClock
+	journaled bool // the store has open windows
+	failing   bool
+	unsure    *chunk        // a roll-up that failed and may have been done
+	jumped    bool          // the clock was set since the memory was filled
+	steady    time.Duration // Elapsed when the clock was set last
 }
 
-// NewAggregator returns one that keeps what c counts from now on.
-func NewAggregator(c *Collector, o AggregatorOptions) *Aggregator {
+// OpenAggregator returns one that keeps what c counts from now on, and knows
+// what was kept before. What was counted and not closed when the last process
+// was killed is closed now.
+func OpenAggregator(ctx context.Context, c *Collector, o AggregatorOptions) (*Aggregator, error) {
 	if o.Retention == (Retention{}) {
 		o.Retention = DefaultRetention()
+	}
+	if o.MaxRecent <= 0 {
+		o.MaxRecent = 150_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -60,49 +85,76 @@ func NewAggregator(c *Collector, o AggregatorOptions) *Aggregator {
 		began := time.Now()
 		o.Elapsed = func() time.Duration { return time.Since(began) }
 	}
-	a := &Aggregator{Collector: c, o: o, hits: map[PoolKey][2]int64{}, nextID: 1}
+	a := &Aggregator{Collector: c, o: o, hits: map[PoolKey][2]int64{}, nextID: 1, next: make(chan struct{})}
 	a.levels = [...]*level{
 		newLevel(1, int64(o.Retention.Seconds/time.Second)),
 		newLevel(60, int64(o.Retention.Minutes/time.Second)),
 		newLevel(3600, int64(o.Retention.Hours/time.Second)),
 	}
-	a.last, a.lastRan = o.Now().Unix(), o.Elapsed()
+	a.last, a.lastRan, a.steady = o.Now().Unix(), o.Elapsed(), -settled
 	a.proc.sample() // what comes is the difference to it
-	return a
+	if o.Store == nil {
+		return a, nil
+	}
+	if err := a.load(ctx); err != nil {
+		return nil, fmt.Errorf("open the metrics: %w", err)
+	}
+	return a, nil
 }
 
 // Start begins to look at the clock. It keeps the promises of
 // [service.Service].
-func (a *Aggregator) Start(ctx context.Context) error { return a.loops.Run(ctx, a.run) }
+func (a *Aggregator) Start(ctx context.Context) error {
+	return a.loops.Run(ctx, a.run, a.pruneNowAndThen)
+}
 
-// Stop ends that.
+// Stop closes what is open, stores it, and ends the loops.
 func (a *Aggregator) Stop() { a.loops.Stop() }
 
-// late is how long after the beginning of a second the one before is closed:
-// what was observed in its last moment should be in its list by then. What
-// comes later still makes a row of its own.
-const late = 2 * time.Millisecond
+const (
+	// late is how long after the beginning of a second the one before is closed:
+	// what was observed in its last moment should be in its list by then. What
+	// comes later still makes a row of its own.
+	late = 2 * time.Millisecond
+	// journalEvery is how often the open windows are stored: what a kill costs.
+	journalEvery = 250 * time.Millisecond
+)
 
 func (a *Aggregator) run(ctx context.Context) {
+	a.fillMemory(ctx)
 	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
 		now := a.o.Now()
-		t.Reset(now.Truncate(time.Second).Add(time.Second + late).Sub(now))
+		t.Reset(now.Truncate(journalEvery).Add(journalEvery + late).Sub(now))
 		select {
 		case <-ctx.Done():
 			a.tick(true)
+			a.flush(context.WithoutCancel(ctx))
 			return
 		case <-a.full:
 			a.fold()
 		case <-t.C:
-			a.tick(false)
+			a.beat(ctx)
 		}
 	}
 }
 
-// maxStall is how long the server may be held up and still be taken to have
-// been there. What is longer is a gap: it wasn't there for anybody.
+// beat is what is done each time.
+func (a *Aggregator) beat(ctx context.Context) {
+	if a.o.Now().Unix() != a.last {
+		a.tick(false)
+	}
+	if a.jumped {
+		a.fillMemory(ctx)
+	}
+	if a.flush(ctx) {
+		a.rollUp(ctx, someRollUps)
+	}
+}
+
+// maxStall is how many seconds the server may be held up and still be taken to
+// have been there. What is longer is a gap: it wasn't there for anybody.
 const maxStall = 10
 
 // tick closes the windows of the seconds that are over, all if it is the last
@@ -123,7 +175,7 @@ func (a *Aggregator) tick(end bool) {
 		}
 		whole := &window{server: &server{seconds: 1}}
 		sample.into(whole.server)
-		sample = a.again(sample)
+		sample = sample.again()
 		closed[second][Key{}] = whole
 	}
 	for second, ws := range closed {
@@ -141,8 +193,12 @@ func (a *Aggregator) passed(now int64, ran time.Duration) []int64 {
 	}
 	a.last, a.lastRan = now, ran
 	n := now - first
-	if drift := time.Duration(n)*time.Second - took; n < 0 || drift > 2*time.Second || drift < -2*time.Second || n > maxStall {
-		return []int64{first} // the clock was set, or nobody was there in between
+	switch drift := time.Duration(n)*time.Second - took; {
+	case drift > 2*time.Second || drift < -2*time.Second || n < 0:
+		a.jumped, a.steady = true, ran
+		return []int64{first}
+	case n > maxStall:
+		return []int64{first}
 	}
 	var out []int64
 	for s := first; s < now; s++ {
@@ -151,7 +207,7 @@ func (a *Aggregator) passed(now int64, ran time.Duration) []int64 {
 	return out
 }
 
-// close makes the rows of a second.
+// close makes the rows of a second. mu is held.
 func (a *Aggregator) close(second int64, ws map[Key]*window) {
 	whole := ws[Key{}]
 	if whole == nil {
@@ -160,36 +216,101 @@ func (a *Aggregator) close(second int64, ws map[Key]*window) {
 	delete(ws, Key{})
 	for k, w := range ws {
 		whole.merge(w)
-		a.add(0, k, second, w)
+		a.unwritten = append(a.unwritten, a.add(k, second, w.encode()))
 	}
-	a.add(0, Key{}, second, whole)
+	a.unwritten = append(a.unwritten, a.add(Key{}, second, whole.encode()))
+	a.publish(second, ws, whole)
 }
 
-func (a *Aggregator) add(l int, k Key, at int64, w *window) {
-	r := &row{id: a.nextID, at: at, data: w.encode()}
+// add makes a row of the finest level. mu is held.
+func (a *Aggregator) add(k Key, at int64, w []byte) store.MetricRow {
+	r := store.MetricRow{ID: a.nextID, Step: a.levels[0].step, At: at, Function: k.Function, Version: k.Version, Data: w}
 	a.nextID++
-	a.levels[l].add(k, r, l == len(a.levels)-1)
+	a.hold(0, k, r)
+	return r
 }
 
-// maxRecent bounds the rows of a level that are held in memory.
-const maxRecent = 150_000
+// hold takes a row into memory. mu is held.
+func (a *Aggregator) hold(l int, k Key, r store.MetricRow) {
+	a.levels[l].add(k, &row{id: r.ID, at: r.At, data: r.Data}, l == len(a.levels)-1)
+}
 
-// trim drops from memory what is too old or too much.
+// trim drops from memory what is too old or too much. mu is held.
 func (a *Aggregator) trim(now int64) {
 	for _, l := range a.levels {
 		l.forget(now - l.keep - l.step)
-		for l.size > maxRecent {
-			l.forget(l.complete + max(l.step, (now-l.complete)/10))
+		for l.size > a.o.MaxRecent && l.complete <= now {
+			l.forget(l.middle())
 		}
 	}
 }
 
-// visit calls fn with the windows that p needs, each once.
-func (a *Aggregator) visit(_ context.Context, p *plan, now time.Time, fn func(Key, *row)) error {
+// maxUnwritten bounds the rows that wait for a store that fails.
+const maxUnwritten = 200_000
+
+// flush stores the new rows and the open windows, and reports whether the store
+// has all rows then. What fails is tried again.
+func (a *Aggregator) flush(ctx context.Context) bool {
 	a.mu.RLock()
-	defer a.mu.RUnlock()
+	rows := a.unwritten
+	a.mu.RUnlock()
+	open, some := a.openWindows()
+	if a.o.Store == nil {
+		a.wrote(rows)
+		return true
+	}
+	if !a.makeSure(ctx) {
+		return false
+	}
+	if len(rows) == 0 && !some && !a.journaled {
+		return true
+	}
+	if err := a.o.Store.AddMetrics(ctx, rows, open); err != nil {
+		a.failed(ctx, "metrics could not be stored", err)
+		return false
+	}
+	a.journaled, a.failing = some, false
+	a.wrote(rows)
+	return true
+}
+
+// wrote notes that rows are stored.
+func (a *Aggregator) wrote(rows []store.MetricRow) {
+	if len(rows) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.written = max(a.written, rows[len(rows)-1].ID)
+	a.unwritten = append([]store.MetricRow(nil), a.unwritten[len(rows):]...)
+}
+
+// failed reports a failure, the first of a series, and gives up the oldest rows
+// if there are too many.
+func (a *Aggregator) failed(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil && !a.failing {
+		a.o.Logger.Error(what, "err", err)
+	}
+	a.failing = true
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := len(a.unwritten) - maxUnwritten
+	if n <= 0 {
+		return
+	}
+	n += maxUnwritten / 10
+	for _, r := range a.unwritten[:n] {
+		a.levels[0].drop(Key{r.Function, r.Version}, r.ID, r.At)
+	}
+	a.o.Logger.Error("metrics were lost: the store has failed for too long", "rows", n)
+	a.unwritten = append([]store.MetricRow(nil), a.unwritten[n:]...)
+}
+
+// visit calls fn with the windows that p needs, each once.
+func (a *Aggregator) visit(ctx context.Context, p *plan, now time.Time, fn func(Key, *row)) error {
 	l := a.levels[p.level]
-	visit := func(s series, from int64) {
+	a.mu.RLock()
+	give := func(s series, from int64) {
 		for k := range s {
 			if !p.wants(k) {
 				continue
@@ -199,33 +320,65 @@ func (a *Aggregator) visit(_ context.Context, p *plan, now time.Time, fn func(Ke
 			}
 		}
 	}
-	visit(l.recent, max(p.from, l.complete))
+	give(l.recent, max(p.from, l.complete))
 	for _, finer := range a.levels[:p.level] {
-		visit(finer.open, p.from)
+		give(finer.open, p.from)
+	}
+	for _, r := range a.unwritten { // too old for memory, too new for the store
+		if k := (Key{r.Function, r.Version}); r.Step == l.step && r.At < l.complete && r.At >= p.from && r.At < p.to && p.wants(k) {
+			fn(k, &row{at: r.At, data: r.Data})
+		}
 	}
 	a.current(p, now.Unix(), fn)
-	return nil
+	// Rows that are stored from here on hold what fn has seen already.
+	lastID, end := a.written, min(p.to, l.complete)
+	a.mu.RUnlock()
+	if a.o.Store == nil || p.from >= end || lastID == 0 {
+		return nil
+	}
+	q := store.MetricQuery{Step: l.step, From: p.from, To: end, LastID: lastID, Functions: p.stored()}
+	return a.o.Store.Metrics(ctx, q, func(r store.MetricRow) error {
+		if k := (Key{r.Function, r.Version}); p.wants(k) {
+			fn(k, &row{at: r.At, data: r.Data})
+		}
+		return nil
+	})
+}
+
+// stored names the functions whose rows are to be read, nil for all.
+func (p *plan) stored() []string {
+	if len(p.Functions) > 0 && p.Functions[0] == Every {
+		return nil
+	}
+	return append([]string{""}, p.Functions...)
 }
 
 // current calls fn with the windows that are still open.
 func (a *Aggregator) current(p *plan, now int64, fn func(Key, *row)) {
-	c := a.Collector
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.foldLocked()
 	give := func(k Key, second int64, w *window) {
 		if second >= p.from && second < p.to && p.wants(k) {
 			fn(k, &row{at: second, data: w.encode()})
 		}
 	}
 	give(Key{}, now, &window{server: &server{seconds: 1}})
-	for second, ws := range c.windows {
+	a.eachOpen(func(second int64, ws map[Key]*window) {
 		whole := &window{}
 		for k, w := range ws {
 			give(k, second, w)
 			whole.merge(w)
 		}
 		give(Key{}, second, whole)
+	})
+}
+
+// eachOpen folds, and calls fn with the windows of each second that isn't
+// closed. fn must not keep them.
+func (c *Collector) eachOpen(fn func(second int64, ws map[Key]*window)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.foldLocked()
+	for second, ws := range c.windows {
+		fn(second, ws)
 	}
 }
 

@@ -1,7 +1,13 @@
 package metrics
 
-// Tick closes the windows of the seconds that are over, as the loop does.
-func (a *Aggregator) Tick() { a.tick(false) }
+import "context"
 
-// End closes all windows, as the loop does when it stops.
-func (a *Aggregator) End() { a.tick(true) }
+// What the loops do, one thing at a time.
+
+func (a *Aggregator) Tick()                                  { a.tick(false) }
+func (a *Aggregator) End(ctx context.Context) bool           { a.tick(true); return a.flush(ctx) }
+func (a *Aggregator) Flush(ctx context.Context) bool         { return a.flush(ctx) }
+func (a *Aggregator) RollUp(ctx context.Context, n int) bool { return a.rollUp(ctx, n) }
+func (a *Aggregator) FillMemory(ctx context.Context)         { a.fillMemory(ctx) }
+func (a *Aggregator) Prune(ctx context.Context)              { a.prune(ctx) }
+func (a *Aggregator) Beat(ctx context.Context)               { a.beat(ctx) }

@@ -167,7 +167,7 @@ func (a *Aggregator) plan(q Query, now time.Time) plan {
 	}
 	for p.level < len(a.levels)-1 {
 		l, next := a.levels[p.level], a.levels[p.level+1]
-		if p.step < next.step && q.From.Unix() >= now.Unix()-l.keep {
+		if p.step < next.step && q.From.Unix() >= now.Unix()-l.keep-slack {
 			break
 		}
 		p.level++
@@ -184,6 +184,10 @@ func (a *Aggregator) plan(q Query, now time.Time) plan {
 	}
 	return p
 }
+
+// slack is how much longer than kept a level can be asked for: who asks for
+// the last two hours does it a moment later.
+const slack = 5
 
 func floor(v, step int64) int64 {
 	r := v % step
@@ -320,10 +324,8 @@ func (acc *accumulator) series(k Key, rows []*row) (Series, error) {
 			}
 		}
 		rows = rows[n:]
-		if pt := acc.step.point(p); pt != nil {
-			s.Points[i] = pt
-			acc.total.merge(&acc.step)
-		}
+		s.Points[i] = acc.step.point(p)
+		acc.total.merge(&acc.step)
 	}
 	if pt := acc.total.point(p); pt != nil {
 		s.Total = *pt
@@ -470,12 +472,15 @@ func (ans *answer) server(res *Result) (*serverSteps, error) {
 	out := &serverSteps{boxes: map[Key][]boxes{}}
 	hosts := make([]host, p.steps())
 	pools := map[PoolKey][]*pool{}
+	called := make([]bool, p.steps())
 	for _, r := range ans.whole {
 		i := p.index(r.at)
 		err := parts(r.data, func(tag byte, d *decoder) error {
 			switch {
 			case tag == partSeconds:
-				res.Seconds[i] = min(p.step, res.Seconds[i]+d.int())
+				res.Seconds[i] += d.int()
+			case tag == partCalls:
+				called[i] = true
 			case tag == partBoxes && p.Fields&FieldSandboxes != 0:
 				out.add(p, i, d)
 			case tag == partHost && p.Fields&FieldHost != 0:
@@ -496,6 +501,12 @@ func (ans *answer) server(res *Result) (*serverSteps, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	for i, n := range res.Seconds {
+		if called[i] {
+			n = max(1, n) // somebody answered, in a second that was never over
+		}
+		res.Seconds[i] = min(p.step, n) // some were there twice, when a clock was set back
 	}
 	if p.Fields&FieldHost != 0 {
 		res.Host = make([]*HostPoint, p.steps())

@@ -26,7 +26,11 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	k := newClock()
 	b := &bench{t: t, clock: k, begin: k.Now()}
-	b.Aggregator = metrics.NewAggregator(metrics.New(metrics.Options{Now: k.Now}), metrics.AggregatorOptions{Now: k.Now, Elapsed: k.Elapsed})
+	a, err := metrics.OpenAggregator(t.Context(), metrics.New(metrics.Options{Now: k.Now}), metrics.AggregatorOptions{Now: k.Now, Elapsed: k.Elapsed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Aggregator = a
 	return b
 }
 

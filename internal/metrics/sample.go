@@ -48,7 +48,7 @@ func (s sample) into(w *server) {
 
 // again returns the sample for a further second that has none of its own: the
 // state is taken to have been the same, what was counted isn't counted twice.
-func (a *Aggregator) again(s sample) sample {
+func (s sample) again() sample {
 	out := sample{boxes: s.boxes, host: s.host, pools: map[PoolKey]*pool{}}
 	for k, p := range s.pools {
 		out.pools[k] = &pool{n: p.n, ready: p.ready, target: p.target}

@@ -135,8 +135,11 @@ func (s *Server) openStore(ctx context.Context) error {
 	}
 	s.live = live.NewHub()
 	s.hub = logs.New(recorder{db, s.live}, logs.Options{FirstSeq: last + logs.SeqGap})
-	s.metrics = metrics.NewAggregator(metrics.New(metrics.Options{Version: s.opts.Version}), metrics.AggregatorOptions{Logger: s.log})
-	return nil
+	s.metrics, err = metrics.OpenAggregator(ctx, metrics.New(metrics.Options{Version: s.opts.Version}), metrics.AggregatorOptions{
+		Store: db, Logger: s.log,
+		Retention: metrics.Retention{Seconds: s.cfg.MetricsSeconds, Minutes: s.cfg.MetricsMinutes, Hours: s.cfg.MetricsHours},
+	})
+	return err
 }
 
 func (s *Server) openBundles(context.Context) (err error) {

@@ -9,7 +9,7 @@ import (
 
 // Store is a database. All methods may be called concurrently. A method that
 // writes returns when the write would survive a power cut, except those of
-// Telemetry, which may lose the last second.
+// Telemetry and Metrics, which a power cut may cost the last seconds of.
 //
 // Errors carry a [hearth.Code]: CodeNotFound, CodeConflict (a name or route is
 // taken; the message says by whom), CodeStale (ifRevision isn't the current
@@ -20,6 +20,7 @@ type Store interface {
 	Accounts
 	Sessions
 	Telemetry
+	Metrics
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// Close flushes what Telemetry holds and releases the database.
@@ -154,6 +155,57 @@ type Telemetry interface {
 	LastLogSeq(ctx context.Context) (int64, error)
 	// Prune deletes invocations and logs older than before, in small steps.
 	Prune(ctx context.Context, before time.Time) (deleted int64, err error)
+}
+
+// Metrics holds windows of what was counted. Rows are only added: several of
+// one function and time add up. There is one writer.
+type Metrics interface {
+	// MetricsState returns the highest ID ever stored, 0 before the first, and
+	// what AddMetrics was last given as open.
+	MetricsState(ctx context.Context) (lastID int64, open []byte, err error)
+	// AddMetrics stores rows, whose IDs must rise, and replaces open. It leaves
+	// out rows whose ID isn't above all stored before: who doesn't know whether
+	// it worked may call it again, with further rows.
+	AddMetrics(ctx context.Context, rows []MetricRow, open []byte) error
+	// RollUpMetrics marks n rows of r as held by rows, which it stores in the
+	// same transaction. It changes nothing and fails with CodeConflict if r
+	// hasn't exactly n rows that aren't marked, or if the ID of the first of rows
+	// isn't above all stored before.
+	RollUpMetrics(ctx context.Context, r MetricRange, n int, rows []MetricRow) error
+	// Metrics calls fn with rows until it fails: those of each function that is
+	// named after the other, each oldest first. fn must not call the store.
+	Metrics(ctx context.Context, q MetricQuery, fn func(MetricRow) error) error
+	// PruneMetrics deletes rows of a step that begin before a time, in Unix
+	// seconds, in small steps. With rolled those stay that no other row holds.
+	PruneMetrics(ctx context.Context, step, before int64, rolled bool) (deleted int64, err error)
+}
+
+// MetricRow is a window of what was counted of one version of a function, or of
+// the whole server.
+type MetricRow struct {
+	ID       int64
+	Step     int64  // seconds
+	At       int64  // Unix seconds of its beginning
+	Function string // "" for the whole server
+	Version  int
+	Data     []byte
+}
+
+// MetricRange is the rows of a step that begin in From <= At < To and whose
+// function is in First <= Function <= Last, with IDs up to LastID.
+type MetricRange struct {
+	Step, From, To int64
+	First, Last    string
+	LastID         int64
+}
+
+// MetricQuery selects rows of a step.
+type MetricQuery struct {
+	Step      int64
+	From, To  int64    // From inclusive, To exclusive
+	Functions []string // "" is the whole server; nil is all
+	LastID    int64    // IDs up to it; 0 is all
+	NotRolled bool     // only those that no other row holds
 }
 
 // InvocationQuery filters; zero fields don't.

@@ -71,6 +71,13 @@ func Run(t *testing.T, open Open) {
 		{"prune deletes the old and no more", testPrune},
 		{"flush waits for what was recorded", testFlushUnderLoad},
 		{"records after close are counted as dropped", testClose},
+
+		{"metrics come back as they were", testMetricRoundTrip},
+		{"metrics that are there are not added again", testMetricsAgain},
+		{"metrics are found by step, time and function", testMetricQueries},
+		{"metrics are rolled up once", testRollUp},
+		{"old metrics are deleted, once others hold them", testPruneMetrics},
+
 		{"a cancelled context ends a call", testCancelled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
