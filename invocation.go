@@ -104,6 +104,9 @@ type Invocation struct {
 	// Fingerprint is the same for failures that are taken for the same; "" for
 	// what is no failure, see [Outcome.Failed].
 	Fingerprint string `json:"fingerprint,omitempty"`
+	Frame       string `json:"frame,omitempty"` // where in its own code a function failed: "main.py:12 in handler"
+
+	ReplayOf string `json:"replay_of,omitempty"` // id of the invocation whose event it had
 }
 
 // GBSeconds is what the invocation cost: the memory that it reserved, in GiB,

@@ -99,7 +99,7 @@ var rules = []rule{
 		because: "a database stands alone: sqlstore is what databases share, and no other may be reached",
 	},
 	{
-		packages: []string{"internal/bundle/...", "internal/live", "internal/logs", "internal/metrics"}, own: []string{"internal/wire", "internal/service", "internal/store"},
+		packages: []string{"internal/bundle/...", "internal/capture", "internal/live", "internal/logs", "internal/metrics", "internal/triage"}, own: []string{"internal/wire", "internal/service", "internal/store"},
 		never:   []string{"database/sql"},
 		because: "they serve the engine and the API alike, so they may know neither",
 	},

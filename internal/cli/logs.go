@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"hearth"
 	"hearth/client"
@@ -139,7 +140,7 @@ func (a *App) invocationsCmd() *cobra.Command {
 	var q client.InvocationsQuery
 	var n int
 	var outcomes, starts []string
-	var failed bool
+	var failed, cold, slowest bool
 	var since, until moment
 	c := &cobra.Command{
 		Use: "invocations [NAME | ID]", Aliases: []string{"calls"}, Short: "List calls, newest first, or show one",
@@ -160,6 +161,15 @@ func (a *App) invocationsCmd() *cobra.Command {
 			if failed {
 				outcomes = append(outcomes, string(rest.OutcomeFailed))
 			}
+			if cold {
+				starts = append(starts, string(rest.StartCold))
+			}
+			if slowest {
+				if q.Sort != "" && q.Sort != "slowest" {
+					return usage("--slowest and --sort %s are two orders", q.Sort).WithHint("give one of them")
+				}
+				q.Sort = "slowest"
+			}
 			for _, o := range outcomes {
 				q.Outcomes = append(q.Outcomes, hearth.Outcome(o))
 			}
@@ -176,17 +186,27 @@ func (a *App) invocationsCmd() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVarP(&n, "lines", "n", 20, "how many")
-	f.StringSliceVar(&outcomes, "outcome", nil, "ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error; may be repeated")
+	f.StringSliceVar(&outcomes, "outcome", nil, "failed, ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error; may be repeated")
 	f.BoolVar(&failed, "failed", false, "those that failed by the function's or the platform's fault")
 	f.StringSliceVar(&starts, "start", nil, "warm, cold, prewarmed, forked, spawned or restored; may be repeated")
-	f.DurationVar(&q.MinDuration, "slower", 0, "that took at least so long, like 300ms")
-	f.DurationVar(&q.MaxDuration, "faster", 0, "that took at most so long")
-	f.StringVar(&q.Text, "grep", "", "whose error's type or message holds this text")
+	f.BoolVar(&cold, "cold", false, "that were the first of their sandbox")
+	f.DurationVar(&q.MinDuration, "slower", 0, "that took at least so long, like 300ms (also --min-duration)")
+	f.DurationVar(&q.MaxDuration, "faster", 0, "that took at most so long (also --max-duration)")
+	f.StringVar(&q.Text, "grep", "", "whose error's type or message holds this text (also --text)")
+	f.StringVar(&q.Fingerprint, "fingerprint", "", "of one group of errors, see hearth errors")
 	f.StringVar(&q.Sort, "sort", "", "newest, oldest, slowest, memory or cost (default newest)")
+	f.BoolVar(&slowest, "slowest", false, "the slowest first")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		// The names that the API has for them.
+		if own, ok := map[string]string{"min-duration": "slower", "max-duration": "faster", "text": "grep"}[name]; ok {
+			name = own
+		}
+		return pflag.NormalizedName(name)
+	})
 	spanFlags(f, &since, &until, "not older than this")
 	f.IntVar(&q.Version, "version", 0, "of one version")
 	for flag, values := range map[string][]string{
-		"outcome": {"ok", "function_error", "timeout", "out_of_memory", "crashed", "throttled", "cancelled", "platform_error"},
+		"outcome": {"failed", "ok", "function_error", "timeout", "out_of_memory", "crashed", "throttled", "cancelled", "platform_error"},
 		"start":   {"warm", "cold", "prewarmed", "forked", "spawned", "restored"},
 		"sort":    {"newest", "oldest", "slowest", "memory", "cost"},
 	} {

@@ -87,7 +87,8 @@ func TestCallsAreFiltered(t *testing.T) {
 		want int
 	}{
 		{"", 3}, {"--failed", 1}, {"--outcome ok", 2}, {"--outcome ok --outcome function_error", 3}, {"--outcome ok,timeout", 2},
-		{"--slower 30ms", 1}, {"--faster 25ms --outcome ok", 1}, {"--grep OIL", 1}, {"--grep water", 0}, {"--start warm --outcome throttled", 0},
+		{"--slower 30ms", 1}, {"--min-duration 30ms", 1}, {"--max-duration 25ms --outcome ok", 1}, {"--text OIL", 1}, {"--outcome failed", 1}, {"--cold", 1},
+		{"--fingerprint 0123456789abcdef", 0}, {"--faster 25ms --outcome ok", 1}, {"--grep OIL", 1}, {"--grep water", 0}, {"--start warm --outcome throttled", 0},
 		{"--until 1h", 0}, {"--since 1h", 3}, {"-n 2", 2},
 	} {
 		is := mustJSON[[]hearth.Invocation](t, s.must(append([]string{"invocations", "hello", "-o", "json"}, strings.Fields(tt.args)...)...))
@@ -98,6 +99,12 @@ func TestCallsAreFiltered(t *testing.T) {
 	slowest := mustJSON[[]hearth.Invocation](t, s.must("invocations", "--sort", "slowest", "-o", "json"))
 	if len(slowest) != 3 || slowest[0].Duration < slowest[1].Duration {
 		t.Errorf("sorted are %+v", slowest)
+	}
+	if again := mustJSON[[]hearth.Invocation](t, s.must("invocations", "--slowest", "-o", "json")); len(again) != 3 || again[0].ID != slowest[0].ID {
+		t.Errorf("the slowest are %+v", again)
+	}
+	if r := s.run("invocations", "--sort", "cost", "--slowest"); r.code != ExitUsage {
+		t.Errorf("two orders: exit code %d, %s", r.code, r.err)
 	}
 	if r := s.run("invocations", "--sort", "colour"); r.code != ExitUsage {
 		t.Errorf("exit code %d, %s", r.code, r.err)
@@ -220,4 +227,32 @@ func TestTopForPrograms(t *testing.T) {
 		}
 	}
 	wants(t, s.must("top"), "FUNCTION", "SANDBOX", "hello") // not a terminal: once
+}
+
+func TestErrorsAreShownInGroups(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("hello", rest.DeployConfig{})
+	s := newShell(t, e)
+	if out := s.must("errors", "-o", "table"); !strings.Contains(out, "nothing failed") {
+		t.Errorf("without any: %s", out)
+	}
+	for _, event := range []string{`{"fail":"ValueError: no oil for 17"}`, `{"fail":"ValueError: no oil for 18"}`, `{"exit":3}`} {
+		s.run("invoke", "hello", "-d", event)
+	}
+	for _, form := range []string{"table", "plain"} {
+		wants(t, s.must("errors", "hello", "-o", form), "COUNT", "2 ", "ValueError: no oil for 18", "crashed: ", "hello", "@1", "█")
+	}
+	gs := mustJSON[[]rest.ErrorGroup](t, s.must("errors", "-o", "json"))
+	if len(gs) != 2 {
+		t.Fatalf("groups are %+v", gs)
+	}
+	for _, g := range gs {
+		is := mustJSON[[]hearth.Invocation](t, s.must("invocations", "--fingerprint", g.Fingerprint, "-o", "json"))
+		if int64(len(is)) != g.Count {
+			t.Errorf("%d calls of %+v", len(is), g)
+		}
+	}
+	if r := s.run("errors", "helo"); r.code != ExitUsage || !strings.Contains(r.err, "did you mean hello?") {
+		t.Errorf("exit code %d, %s", r.code, r.err)
+	}
 }

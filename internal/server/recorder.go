@@ -4,6 +4,7 @@ import (
 	"hearth"
 	"hearth/internal/live"
 	"hearth/internal/store"
+	"hearth/internal/triage"
 )
 
 // recorder gives what happened to the store, and to those who watch.
@@ -12,8 +13,12 @@ type recorder struct {
 	live  *live.Hub
 }
 
-// RecordInvocation takes the record of a call.
+// RecordInvocation takes the record of a call, and tells failures apart.
 func (r recorder) RecordInvocation(i hearth.Invocation) {
+	if i.Error != nil && i.Outcome.Failed() {
+		c := triage.Of(i.Error)
+		i.Fingerprint, i.Frame = c.Fingerprint, c.Frame
+	}
 	r.store.RecordInvocation(i)
 	r.live.RecordInvocation(i)
 }

@@ -55,9 +55,9 @@ type Functions interface {
 	Activate(ctx context.Context, d hearth.Deploy, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
 	// UpdateFunction changes what is not nil.
 	UpdateFunction(ctx context.Context, name string, u FunctionUpdate, ifRevision int64) (hearth.Function, error)
-	// DeleteFunction removes it with versions, routes and test events, and notes
-	// in the history that by did. Invocations and logs stay until their retention
-	// ends.
+	// DeleteFunction removes it with versions, routes, test events, captures and
+	// groups of failures, and notes in the history that by did. Invocations and
+	// logs stay until their retention ends.
 	DeleteFunction(ctx context.Context, name, by string, ifRevision int64) error
 
 	Version(ctx context.Context, name string, number int) (hearth.Version, error)
@@ -140,6 +140,7 @@ type Sessions interface {
 // dropped and counted rather than waited for.
 type Telemetry interface {
 	RecordInvocation(i hearth.Invocation)
+	RecordCapture(c hearth.Capture)
 	RecordLog(l hearth.LogLine)
 	// Flush waits until what was recorded before the call can be read.
 	Flush(ctx context.Context) error
@@ -149,11 +150,17 @@ type Telemetry interface {
 	Invocation(ctx context.Context, id string) (hearth.Invocation, error)
 	// Invocations lists in the order of q.Sort.
 	Invocations(ctx context.Context, q InvocationQuery, p Page) (is []hearth.Invocation, next string, err error)
+	// Failures lists the groups of failures of a time, the last seen first; of
+	// more than 500 those that were seen most.
+	Failures(ctx context.Context, q FailureQuery) ([]Failure, error)
+	// Capture returns what an invocation was asked and answered.
+	Capture(ctx context.Context, invocation string) (hearth.Capture, error)
 	// Logs lists oldest first, or newest first with q.Newest.
 	Logs(ctx context.Context, q LogQuery, p Page) (ls []hearth.LogLine, next string, err error)
 	// LastLogSeq returns the highest LogLine.Seq ever stored.
 	LastLogSeq(ctx context.Context) (int64, error)
-	// Prune deletes invocations and logs older than before, in small steps.
+	// Prune deletes what is older than before, in small steps, and of captures
+	// those beyond the 1000 newest of each function.
 	Prune(ctx context.Context, before time.Time) (deleted int64, err error)
 }
 
@@ -236,6 +243,28 @@ const (
 	SortMemory  Sort = "memory" // by the peak, the highest first
 	SortCost    Sort = "cost"   // by hearth.Invocation.GBSeconds, the highest first
 )
+
+// FailureQuery chooses failures; From and To are needed.
+type FailureQuery struct {
+	Function string    // "" is all
+	From, To time.Time // From inclusive, To exclusive
+	Steps    int       // in which they are counted, 1 or more
+}
+
+// Failure is a group of invocations of one function that failed alike.
+type Failure struct {
+	Function, Fingerprint string
+	// Those of the latest, whenever it was.
+	Outcome              hearth.Outcome
+	Type, Message, Frame string
+	// Ever, as far as the group is remembered.
+	First, Last               time.Time
+	FirstVersion, LastVersion int
+	// In the time of the query.
+	Count   int64
+	Counts  []int64  // by step
+	Samples []string // ids of the newest, 5 at most
+}
 
 // LogQuery filters; zero fields don't.
 type LogQuery struct {

@@ -358,6 +358,9 @@ func (s *Store) DeleteFunction(ctx context.Context, name, by string, ifRevision 
 		if err := insertDeploy(ctx, tx, d); err != nil {
 			return err
 		}
+		if err := forgetFailures(ctx, tx, name); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM functions WHERE name = $1`, name)
 		return err
 	})

@@ -319,10 +319,13 @@ func (s *Store) LastLogSeq(ctx context.Context) (int64, error) {
 // who write hardly wait.
 const pruneStep = 1000
 
-// Prune deletes old invocations and logs.
+// Prune deletes old invocations, logs, captures and groups of failures, and
+// captures that are too many.
 func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err error) {
 	for _, q := range []string{
 		`DELETE FROM invocations WHERE id IN (SELECT id FROM invocations WHERE at < $1 ORDER BY at LIMIT $2)`,
+		`DELETE FROM captures WHERE invocation IN (SELECT invocation FROM captures WHERE at < $1 ORDER BY at LIMIT $2)`,
+		`DELETE FROM failures WHERE (function, fingerprint) IN (SELECT function, fingerprint FROM failures WHERE last_at < $1 ORDER BY last_at LIMIT $2)`,
 		`DELETE FROM logs WHERE seq IN (SELECT seq FROM logs WHERE at < $1 ORDER BY at LIMIT $2)`,
 	} {
 		for {
@@ -335,6 +338,10 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err
 				break
 			}
 		}
+	}
+	n, err := s.pruneCaptures(ctx)
+	if deleted += n; err != nil {
+		return deleted, err
 	}
 	if deleted == 0 || s.c.Dialect.Reclaim == "" {
 		return deleted, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,10 +33,11 @@ type telemetry struct {
 type batch struct {
 	invocations []hearth.Invocation
 	logs        []hearth.LogLine
+	captures    []hearth.Capture
 	bytes       int64 // of text
 }
 
-func (b *batch) len() int { return len(b.invocations) + len(b.logs) }
+func (b *batch) len() int { return len(b.invocations) + len(b.logs) + len(b.captures) }
 
 func startTelemetry(s *Store) *telemetry {
 	t := &telemetry{
@@ -116,11 +116,21 @@ func (t *telemetry) write(b batch) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	var skipped int64
+	// A statement with a context that can end costs a goroutine in the driver of
+	// SQLite, a quarter of all that a row costs. The transaction has the
+	// context: when it ends, the next statement fails.
+	each := context.WithoutCancel(ctx)
 	err := t.s.writeTo(ctx, t.s.c.Telemetry, "write telemetry", func(tx *sql.Tx) (err error) {
-		if err = insertInvocations(ctx, tx, b.invocations); err != nil {
+		if err = insertInvocations(each, tx, b.invocations); err != nil {
 			return err
 		}
-		skipped, err = insertLogs(ctx, tx, b.logs)
+		if err = upsertFailures(each, tx, b.invocations); err != nil {
+			return err
+		}
+		if err = insertCaptures(each, tx, b.captures); err != nil {
+			return err
+		}
+		skipped, err = insertLogs(each, tx, b.logs)
 		return err
 	})
 	if err != nil {
@@ -190,21 +200,19 @@ func (s *Store) Flush(ctx context.Context) error { return s.tel.flush(ctx) }
 // Dropped counts the records that were given up since the start.
 func (s *Store) Dropped() int64 { return s.tel.dropped.Load() }
 
+// insertInvocation has two forms, because each value that is bound costs time,
+// and few invocations fail.
+const (
+	insertInvocation = `INSERT INTO invocations (id, function, version, at, outcome, trigger, start, duration, memory, cost, record`
+	orReplace        = `) ON CONFLICT (id) DO UPDATE SET function = excluded.function, version = excluded.version, at = excluded.at,
+		outcome = excluded.outcome, trigger = excluded.trigger, start = excluded.start, duration = excluded.duration,
+		memory = excluded.memory, cost = excluded.cost, record = excluded.record, fingerprint = excluded.fingerprint, error = excluded.error`
+	insertOK     = insertInvocation + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11` + orReplace
+	insertFailed = insertInvocation + `, fingerprint, error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13` + orReplace
+)
+
 func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) error {
-	if len(is) == 0 {
-		return nil
-	}
-	stmt, err := tx.PrepareContext(ctx, `INSERT INTO invocations
-			(id, function, version, at, outcome, trigger, start, duration, memory, cost, fingerprint, error, record)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (id) DO UPDATE SET function = excluded.function, version = excluded.version, at = excluded.at,
-			outcome = excluded.outcome, trigger = excluded.trigger, start = excluded.start, duration = excluded.duration,
-			memory = excluded.memory, cost = excluded.cost, fingerprint = excluded.fingerprint, error = excluded.error,
-			record = excluded.record`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stmt.Close() }() // it ends with its transaction anyway
+	var ok, failed *sql.Stmt // prepared when first used; they end with their transaction
 	for n := range is {
 		i := &is[n]
 		record, err := json.Marshal(i)
@@ -215,8 +223,13 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) 
 		if i.Usage != nil {
 			memory = i.Usage.MemoryPeak
 		}
-		_, err = stmt.ExecContext(ctx, i.ID, i.Function, i.Version, micros(i.At), string(i.Outcome), string(i.Trigger), string(i.Start),
-			int64(i.Duration), memory, int64(math.Round(i.GBSeconds()*1e9)), i.Fingerprint, errorText(i.Error), string(record))
+		args := append(make([]any, 0, 13), i.ID, i.Function, i.Version, micros(i.At), string(i.Outcome), string(i.Trigger), string(i.Start),
+			int64(i.Duration), memory, int64(math.Round(i.GBSeconds()*1e9)), string(record))
+		if i.Error == nil && i.Fingerprint == "" {
+			err = exec(ctx, tx, &ok, insertOK, args...)
+		} else {
+			err = exec(ctx, tx, &failed, insertFailed, append(args, i.Fingerprint, errorText(i.Error))...)
+		}
 		if err != nil {
 			return fmt.Errorf("insert invocation %s: %w", i.ID, err)
 		}
@@ -224,21 +237,29 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) 
 	return nil
 }
 
+// exec runs a statement that it prepares at the first call.
+func exec(ctx context.Context, tx *sql.Tx, stmt **sql.Stmt, query string, args ...any) (err error) {
+	if *stmt == nil {
+		if *stmt, err = tx.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	_, err = (*stmt).ExecContext(ctx, args...)
+	return err
+}
+
 // maxErrorText is how much of an error's message can be searched for, in bytes.
 const maxErrorText = 4 << 10
 
-// errorText is what searches look at: databases refuse zero bytes and what isn't
-// UTF-8.
+// errorText is what searches look at.
 func errorText(e *hearth.Error) string {
-	if e == nil {
+	switch {
+	case e == nil:
 		return ""
+	case e.Type == "":
+		return storable(e.Message, maxErrorText)
 	}
-	s := e.Message
-	if e.Type != "" {
-		s = e.Type + ": " + s
-	}
-	s = strings.ToValidUTF8(s[:min(len(s), maxErrorText)], "\ufffd")
-	return strings.ReplaceAll(s, "\x00", "\ufffd")
+	return storable(e.Type+": "+e.Message, maxErrorText)
 }
 
 // lastLogSeq is the counter that remembers the highest Seq, so that numbers

@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what fails, grouped */
+        get: operations["list-errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -791,6 +808,53 @@ export interface components {
             trace?: string;
             type?: string;
         };
+        ErrorGroup: {
+            /**
+             * Format: int64
+             * @description in the span
+             */
+            count: number;
+            /** @description the same in all of the group's invocations */
+            fingerprint: string;
+            /**
+             * Format: date-time
+             * @description ever, as far as it is remembered
+             */
+            first: string;
+            /** Format: int64 */
+            first_version: number;
+            /** @description where in the function's own code the latest came from: main.py:12 in handler */
+            frame?: string;
+            function: string;
+            /**
+             * Format: date-time
+             * @description ever
+             */
+            last: string;
+            /** Format: int64 */
+            last_version: number;
+            /** @description of the latest */
+            message: string;
+            /**
+             * Format: int64
+             * @description the active version, if none before it failed so; else 0
+             */
+            new_in: number;
+            outcome: string;
+            /** @description ids of the span's newest invocations, 5 at most */
+            samples: string[] | null;
+            /** @description counts of 24 equal steps of the span */
+            sparkline: number[] | null;
+            /** @description class of the exception */
+            type?: string;
+        };
+        ErrorGroups: {
+            /** Format: date-time */
+            from: string;
+            items: components["schemas"]["ErrorGroup"][] | null;
+            /** Format: date-time */
+            to: string;
+        };
         Event: {
             /** Format: date-time */
             at: string;
@@ -903,12 +967,14 @@ export interface components {
             duration: string;
             error?: components["schemas"]["Error"];
             fingerprint?: string;
+            frame?: string;
             function: string;
             id: string;
             /** Format: int64 */
             memory_limit?: number;
             outcome: string;
             phases: components["schemas"]["Phases"];
+            replay_of?: string;
             /** Format: int64 */
             reply_bytes: number;
             /** Format: int64 */
@@ -1571,6 +1637,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListDeploy"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-errors": {
+        parameters: {
+            query?: {
+                /** @description all if not given */
+                function?: string;
+                /** @description inclusive; a day before to if not given */
+                from?: string;
+                /** @description exclusive; now if not given */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorGroups"];
                 };
             };
             /** @description A problem */

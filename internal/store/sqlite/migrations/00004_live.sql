@@ -38,7 +38,7 @@ UPDATE invocations SET
 DROP INDEX invocations_by_time;
 DROP INDEX invocations_by_function;
 DROP INDEX invocations_failed;
-CREATE INDEX invocations_by_time ON invocations (at, id, function, version, outcome, trigger, start, duration, memory, cost);
+CREATE INDEX invocations_by_time ON invocations (at, id, outcome, trigger, start, duration, memory, cost);
 CREATE INDEX invocations_by_function ON invocations (function, at, id, version, outcome, trigger, start, duration, memory, cost);
 CREATE INDEX invocations_failed ON invocations (at, id, function, version, outcome, trigger, start, duration, memory, cost, fingerprint)
     WHERE outcome <> 'ok';
