@@ -323,6 +323,17 @@ func TestHistoryOfTheTimeBefore(t *testing.T) {
 	}
 }
 
+// A migration that comes later under a lower number is done all the same.
+func TestMigrationsMayComeLate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hearth.db")
+	if err := mustOpen(t, path, sqlite.Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, path, `ALTER TABLE routes DROP COLUMN cors; DELETE FROM goose_db_version WHERE version_id = 2`)
+	db := mustOpen(t, path, sqlite.Options{})
+	storetest.MustDeploy(t, db, storetest.Function("hello", "/hello"))
+}
+
 // Each list has an index that gives it in order: no page sorts, and none reads
 // the whole table.
 func TestListsUseIndexes(t *testing.T) {
