@@ -60,6 +60,7 @@ type InvocationsQuery struct {
 	Trigger     hearth.Trigger
 	Starts      []hearth.Start // any of these; also rest.StartCold
 	MinDuration time.Duration  // inclusive
+	MinMemory   float64        // the least share of the memory limit, 0 to 1
 	MaxDuration time.Duration  // inclusive
 	ID          string         // its beginning
 	Text        string         // substring of the error's type or message, case-insensitive
@@ -82,6 +83,9 @@ func (c *Client) Invocations(ctx context.Context, iq InvocationsQuery, p Page) (
 	}
 	setDuration(q, "min_duration", iq.MinDuration)
 	setDuration(q, "max_duration", iq.MaxDuration)
+	if iq.MinMemory != 0 {
+		q.Set("min_memory_share", strconv.FormatFloat(iq.MinMemory, 'g', -1, 64))
+	}
 	set(q, "id", iq.ID)
 	set(q, "text", iq.Text)
 	set(q, "fingerprint", iq.Fingerprint)

@@ -19,6 +19,7 @@ type invocationsInput struct {
 	Start       []hearth.Start   `query:"start,explode" enum:"cold,warm,prewarmed,forked,spawned,restored" doc:"repeatable; cold is all but warm"`
 	MinDuration string           `query:"min_duration" doc:"took so long or longer" example:"300ms"`
 	MaxDuration string           `query:"max_duration" doc:"took so long or shorter" example:"3s"`
+	MinMemory   float64          `query:"min_memory_share" minimum:"0" maximum:"1" doc:"used so much of its memory limit or more" example:"0.9"`
 	ID          string           `query:"id" maxLength:"26" doc:"begins so"`
 	Text        string           `query:"text" doc:"substring of the error's type or message, case-insensitive"`
 	Fingerprint string           `query:"fingerprint" doc:"of a group of errors"`
@@ -30,7 +31,7 @@ type invocationsInput struct {
 func (in *invocationsInput) query() (store.InvocationQuery, error) {
 	q := store.InvocationQuery{
 		Function: in.Function, Version: in.Version, Trigger: in.Trigger, ID: strings.ToUpper(in.ID), Text: in.Text,
-		Fingerprint: in.Fingerprint, From: in.From, To: in.To, Sort: in.Sort,
+		Fingerprint: in.Fingerprint, MinMemory: in.MinMemory, From: in.From, To: in.To, Sort: in.Sort,
 	}
 	for _, o := range in.Outcome {
 		if o != rest.OutcomeFailed {

@@ -227,6 +227,7 @@ type InvocationQuery struct {
 	Text        string        // substring of the error's type or message, case-insensitive
 	MinDuration time.Duration // inclusive
 	MaxDuration time.Duration // inclusive
+	MinMemory   float64       // the least share of its memory limit that it used, 0 to 1
 	From, To    time.Time     // From inclusive, To exclusive
 	Sort        Sort
 }

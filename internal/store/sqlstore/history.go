@@ -159,6 +159,11 @@ func (s *Store) invocationConditions(q store.InvocationQuery) conditions {
 	if q.MaxDuration > 0 {
 		c.and("duration <= ?", int64(q.MaxDuration))
 	}
+	if q.MinMemory > 0 {
+		// The limit is in the record alone: the other terms leave few enough to look into.
+		c.and("memory > 0")
+		c.and("memory >= ? * NULLIF(CAST(record ->> 'memory_limit' AS REAL), 0)", q.MinMemory)
+	}
 	if q.Text != "" {
 		c.and("error "+s.c.Dialect.Like+" ? ESCAPE '!'", likePattern(q.Text))
 	}

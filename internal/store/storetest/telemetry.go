@@ -104,6 +104,10 @@ func testInvocations(t *testing.T, s store.Store) {
 		"long":      {q: store.InvocationQuery{MinDuration: 25 * time.Millisecond}, want: func(n int) bool { return n*7%30 >= 25 }},
 		"short": {q: store.InvocationQuery{MinDuration: time.Millisecond, MaxDuration: 5 * time.Millisecond},
 			want: func(n int) bool { return n*7%30 >= 1 && n*7%30 <= 5 }},
+		"near the limit": {q: store.InvocationQuery{MinMemory: 1e-9}, want: func(n int) bool {
+			limit, peak := n*13%30<<30, n*11%30
+			return limit > 0 && float64(peak) >= 1e-9*float64(limit)
+		}},
 		"oldest": {q: store.InvocationQuery{Sort: store.SortOldest, Function: "a"}, want: func(n int) bool { return n%3 == 0 },
 			key: func(n int) float64 { return float64(n) }},
 		"slowest": {q: store.InvocationQuery{Sort: store.SortSlowest}, want: func(int) bool { return true },

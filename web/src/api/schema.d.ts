@@ -2299,6 +2299,8 @@ export interface operations {
                 min_duration?: string;
                 /** @description took so long or shorter */
                 max_duration?: string;
+                /** @description used so much of its memory limit or more */
+                min_memory_share?: number;
                 /** @description begins so */
                 id?: string;
                 /** @description substring of the error's type or message, case-insensitive */

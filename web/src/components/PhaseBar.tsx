@@ -42,7 +42,7 @@ export function PhaseBar({
           <div
             key={p.phase}
             className={classes.part}
-            style={{ flexGrow: p.seconds, background: phaseColor(p.phase) }}
+            style={{ flexGrow: p.seconds / total, background: phaseColor(p.phase) }}
           />
         ))}
       </div>

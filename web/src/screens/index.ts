@@ -1,6 +1,13 @@
 // All screens: one entry each. The shell makes routes, navigation, palette and shortcuts of them.
 // Each screen is a chunk of its own, loaded when it is opened.
-import { IconApi, IconLambda, IconLayoutDashboard, IconSettings } from '@tabler/icons-react';
+import {
+  IconActivity,
+  IconApi,
+  IconFileText,
+  IconLambda,
+  IconLayoutDashboard,
+  IconSettings,
+} from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
 
 export interface Screen {
@@ -31,6 +38,27 @@ export const screens: Screen[] = [
     path: '/functions',
     component: lazy(() => import('./functions/FunctionsScreen')),
     nav: { label: 'Functions', icon: IconLambda, key: 'f' },
+  },
+  {
+    path: '/invocations',
+    component: lazy(() => import('./invocations/InvocationsScreen')),
+    nav: { label: 'Invocations', icon: IconActivity, key: 'i' },
+  },
+  {
+    path: '/functions/:name/invocations',
+    component: lazy(() => import('./invocations/FunctionInvocations')),
+    tab: { label: 'Invocations' },
+  },
+  {
+    path: '/functions/:name/logs',
+    component: lazy(() => import('./logs/FunctionLogs')),
+    tab: { label: 'Logs' },
+  },
+  { path: '/invocations/:id', component: lazy(() => import('./invocations/InvocationScreen')) },
+  {
+    path: '/logs',
+    component: lazy(() => import('./logs/LogsScreen')),
+    nav: { label: 'Logs', icon: IconFileText, key: 'l' },
   },
   {
     path: '/api-reference',

@@ -1,0 +1,87 @@
+// The captured request and reply of a call, and what can be made of them.
+import { useQuery } from '@tanstack/react-query';
+import { offers, request } from '../../api/client';
+import { curlOf } from '../../components/PageHeader';
+import { quote } from './filters';
+
+export interface CapturedBody {
+  body: string;
+  base64?: boolean;
+  truncated?: boolean;
+  /** How long it was, all of it. */
+  bytes: number;
+}
+
+export interface Capture {
+  invocation: string;
+  request: CapturedBody & {
+    kind: 'http' | 'json';
+    http?: { method: string; path: string; raw_query?: string; headers?: Record<string, string> };
+  };
+  reply?: (CapturedBody & { status: number; headers?: Record<string, string> }) | null;
+  redacted?: string[] | null;
+}
+
+export const canCapture = () => offers('/api/v1/invocations/{id}/capture');
+export const canReplay = () => offers('/api/v1/invocations/{id}/replay');
+
+export function useCapture(id: string) {
+  return useQuery<Capture>({
+    queryKey: ['invocations', 'capture', id],
+    queryFn: async ({ signal }) =>
+      (await request(`/api/v1/invocations/${encodeURIComponent(id)}/capture`, { signal })).json(),
+    enabled: canCapture(),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+}
+
+/** The text of a body; null where it is bytes that aren't text. */
+export function textOf(b: CapturedBody): string | null {
+  if (!b.base64) return b.body;
+  try {
+    const bytes = Uint8Array.from(atob(b.body), (c) => c.charCodeAt(0));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** JSON set out in lines; null for what isn't a document of JSON. */
+export function prettyJSON(text: string): string | null {
+  if (!/^\s*[[{]/.test(text)) return null;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return null;
+  }
+}
+
+// What curl and proxies add by themselves.
+const unsaid =
+  /^(host|content-length|connection|accept-encoding|user-agent|x-forwarded-\w+|traceparent|tracestate)$/i;
+
+/** The call as a curl command. */
+export function curlOfCapture(name: string, c: Capture, isPublic: boolean): string {
+  const r = c.request;
+  const parts: string[] = [];
+  const text = textOf(r);
+  if (r.http) {
+    if (r.http.method !== 'GET') parts.push(`-X ${r.http.method}`);
+    for (const [header, value] of Object.entries(r.http.headers ?? {}))
+      if (!unsaid.test(header) && !/^(authorization|cookie)$/i.test(header))
+        parts.push(`-H ${quote(`${header}: ${value}`)}`);
+  } else parts.push('-X POST');
+  if (text) parts.push(`--data-raw ${quote(text)}`);
+  const path = r.http
+    ? r.http.path + (r.http.raw_query ? `?${r.http.raw_query}` : '')
+    : `/api/v1/functions/${name}/invoke`;
+  if (r.http && isPublic) return ['curl', ...parts, quote(location.origin + path)].join(' ');
+  return curlOf(path, ...parts);
+}
+
+/** The traceparent of a request, which names its trace (W3C): 00-TRACE-SPAN-flags. */
+export function traceId(headers: Record<string, string> | undefined): string | undefined {
+  const value = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'traceparent')?.[1];
+  return value && /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(value)?.[1];
+}
