@@ -44,12 +44,16 @@ func (c *Client) Invoke(ctx context.Context, r InvokeRequest) (*Reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	return replyOf(resp), nil
+}
+
+func replyOf(resp *http.Response) *Reply {
 	version, _ := strconv.Atoi(resp.Header.Get(rest.HeaderVersion))
 	return &Reply{
 		Invocation: resp.Header.Get(rest.HeaderInvocation), Version: version,
 		Start:  hearth.Start(resp.Header.Get(rest.HeaderStart)),
 		Status: resp.StatusCode, Header: resp.Header, Body: resp.Body,
-	}, nil
+	}
 }
 
 // InvocationsQuery filters; zero fields don't.

@@ -2,7 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"hearth"
 	"hearth/client/rest"
@@ -28,4 +31,44 @@ func (c *Client) PutTestEvent(ctx context.Context, function string, e hearth.Tes
 // DeleteTestEvent forgets a kept call.
 func (c *Client) DeleteTestEvent(ctx context.Context, function, event string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: path("functions", function, "test-events", event)}, nil)
+}
+
+// CallTestEvent calls a function with a kept call. Errors are as those of
+// [Client.Invoke]; any answer of the function itself is a Reply, whatever its
+// status.
+func (c *Client) CallTestEvent(ctx context.Context, function string, e hearth.TestEvent) (*Reply, error) {
+	if e.Kind == hearth.TestEventJSON {
+		return c.Invoke(ctx, InvokeRequest{Name: function, Body: strings.NewReader(e.Body)})
+	}
+	body := e.Body
+	if e.Base64 {
+		b, err := base64.StdEncoding.DecodeString(body)
+		if err != nil {
+			return nil, hearth.Errorf(hearth.CodeInvalid, "the body of the test event %q is not base64: %w", e.Name, err).WithField("body")
+		}
+		body = string(b)
+	}
+	header := http.Header{}
+	for k, v := range e.Headers {
+		header.Set(k, v)
+	}
+	req, err := c.newRequest(ctx, request{method: e.Method, path: "/fn/" + url.PathEscape(function) + e.Path, header: header, body: strings.NewReader(body)})
+	if err != nil {
+		return nil, err
+	}
+	if host := header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	if own := header.Get("Authorization"); own != "" { // it is the function that checks it
+		req.Header.Set("Authorization", own)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if resp.StatusCode >= 400 && resp.Header.Get(rest.HeaderVersion) == "" { // the platform's answer has no version
+		defer resp.Body.Close()
+		return nil, readProblem(resp)
+	}
+	return replyOf(resp), nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *App) invokeCmd() *cobra.Command {
-	var data string
+	var data, event string
 	var version int
 	var verbose bool
 	c := &cobra.Command{
@@ -23,18 +23,34 @@ func (a *App) invokeCmd() *cobra.Command {
 		Short: "Call a function and print what it returns",
 		Example: `  hearth invoke hello -d '{"name":"Ada"}'
   hearth invoke resize -d @photo.json > out.json
-  cat event.json | hearth invoke hello -d -`,
+  cat event.json | hearth invoke hello -d -
+  hearth invoke shop --event 'an order of two lamps'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeFunctions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if event != "" && (data != "" || version != 0) {
+				return usage("--event is a whole call, and --data or --version change it").WithField("event").WithHint("leave them out")
+			}
+			if event != "" {
+				return a.reply(cmd.Context(), args[0], verbose, func(ctx context.Context, cl *client.Client) (*client.Reply, error) {
+					e, err := cl.TestEvent(ctx, args[0], event)
+					if err != nil {
+						return nil, err
+					}
+					return cl.CallTestEvent(ctx, args[0], e)
+				})
+			}
 			body, err := a.payload(data)
 			if err != nil {
 				return err
 			}
-			return a.invoke(cmd.Context(), client.InvokeRequest{Name: args[0], Version: version, Body: body}, verbose)
+			return a.reply(cmd.Context(), args[0], verbose, func(ctx context.Context, cl *client.Client) (*client.Reply, error) {
+				return cl.Invoke(ctx, client.InvokeRequest{Name: args[0], Version: version, Body: body})
+			})
 		},
 	}
 	c.Flags().StringVarP(&data, "data", "d", "", "the event: JSON, @file, or - for standard input (default null)")
+	c.Flags().StringVar(&event, "event", "", "make a call that is kept with the function, by its name; see hearth test-events")
 	c.Flags().IntVar(&version, "version", 0, "call this version (default: the active one)")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "also say how it started and how long it took, and show its log")
 	return c
@@ -57,14 +73,15 @@ func (a *App) payload(data string) (io.Reader, error) {
 	return strings.NewReader(data), nil
 }
 
-func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool) error {
+// reply makes a call and prints what the function answers.
+func (a *App) reply(ctx context.Context, name string, verbose bool, call func(context.Context, *client.Client) (*client.Reply, error)) error {
 	cl, err := a.client()
 	if err != nil {
 		return err
 	}
-	r, err := cl.Invoke(ctx, req)
+	r, err := call(ctx, cl)
 	if err != nil {
-		return a.failed(ctx, cl, req.Name, err, verbose)
+		return a.failed(ctx, cl, name, err, verbose)
 	}
 	defer r.Body.Close()
 	tail := &lastByte{w: a.Out}
@@ -85,7 +102,7 @@ func (a *App) invoke(ctx context.Context, req client.InvokeRequest, verbose bool
 			return e
 		}
 		return hearth.Errorf(hearth.CodeFunctionCrashed, "the reply broke off: %w", err).
-			WithHint("see: hearth logs %s", req.Name)
+			WithHint("see: hearth logs %s", name)
 	}
 	if tail.last != '\n' && isTerminal(a.Out) {
 		_, _ = io.WriteString(a.Out, "\n")

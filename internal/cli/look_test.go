@@ -256,3 +256,36 @@ func TestErrorsAreShownInGroups(t *testing.T) {
 		t.Errorf("exit code %d, %s", r.code, r.err)
 	}
 }
+
+func TestKeptCallsCanBeMade(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("hello", rest.DeployConfig{})
+	s := newShell(t, e)
+	for _, ev := range []hearth.TestEvent{
+		{Name: "plain", Kind: hearth.TestEventJSON, Body: `{"echo":"json"}`},
+		{Name: "over HTTP", Kind: hearth.TestEventHTTP, Method: "POST", Path: "/a?b=1", Body: `{"echo":"http"}`},
+		{Name: "bytes", Kind: hearth.TestEventHTTP, Method: "POST", Path: "/", Body: "eyJlY2hvIjoiYnl0ZXMifQ==", Base64: true},
+		{Name: "refused", Kind: hearth.TestEventHTTP, Method: "POST", Path: "/", Body: `{"status":404,"echo":"not here"}`},
+		{Name: "broken", Kind: hearth.TestEventHTTP, Method: "POST", Path: "/", Body: `{"fail":"ValueError: no"}`},
+	} {
+		if _, err := e.Admin.PutTestEvent(t.Context(), "hello", ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants(t, s.must("test-events", "hello"), "over HTTP", "POST /a?b=1", "admin")
+	for _, tt := range []struct {
+		event string
+		code  int
+		says  string
+	}{
+		{"plain", ExitOK, "json"}, {"over HTTP", ExitOK, "http"}, {"bytes", ExitOK, "bytes"}, {"refused", ExitOK, "not here"},
+		{"broken", ExitFunction, "ValueError"}, {"none", ExitUsage, "no test event"},
+	} {
+		if r := s.run("invoke", "hello", "--event", tt.event); r.code != tt.code || !strings.Contains(r.out+r.err, tt.says) {
+			t.Errorf("%s: exit code %d, %s%s", tt.event, r.code, r.out, r.err)
+		}
+	}
+	if r := s.run("invoke", "hello", "--event", "plain", "-d", "1"); r.code != ExitUsage {
+		t.Errorf("with data besides: exit code %d", r.code)
+	}
+}
