@@ -6,6 +6,7 @@ import {
   IconFileText,
   IconLambda,
   IconLayoutDashboard,
+  IconBox,
   IconSettings,
 } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
@@ -59,6 +60,11 @@ export const screens: Screen[] = [
     path: '/logs',
     component: lazy(() => import('./logs/LogsScreen')),
     nav: { label: 'Logs', icon: IconFileText, key: 'l' },
+  },
+  {
+    path: '/sandboxes',
+    component: lazy(() => import('./sandboxes/SandboxesScreen')),
+    nav: { label: 'Sandboxes', icon: IconBox, key: 'b' },
   },
   {
     path: '/api-reference',
