@@ -40,6 +40,8 @@ export interface TimeChartProps {
   series: ChartSeries[];
   /** Writes a value: formatSeconds, formatBytes, … */
   format: (value: number) => string;
+  /** The scale has lines at multiples of powers of two, as bytes want it. */
+  binary?: boolean;
   stacked?: boolean;
   /** Fills between two series: [lower key, upper key]. */
   band?: [string, string];
@@ -71,6 +73,9 @@ const fade = (name: string, alpha: number) => {
           .padStart(2, '0')
     : hex;
 };
+
+/** 1 B to 1 TiB. */
+const powersOfTwo = Array.from({ length: 41 }, (_, i) => 2 ** i);
 
 interface Cursor {
   index: number;
@@ -239,6 +244,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
           {
             ...axis,
             size: 58,
+            incrs: props.binary ? powersOfTwo : undefined,
             // A logarithmic scale has lines at the powers of ten only.
             grid: {
               ...axis.grid,

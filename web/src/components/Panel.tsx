@@ -49,3 +49,8 @@ export function Facts({ of }: { of: [name: ReactNode, value: ReactNode][] }) {
     </dl>
   );
 }
+
+/** What a panel says that has nothing to show. */
+export function Nothing({ children }: { children: ReactNode }) {
+  return <p className={classes.nothing}>{children}</p>;
+}

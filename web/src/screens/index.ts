@@ -3,10 +3,10 @@
 import {
   IconActivity,
   IconApi,
+  IconBox,
   IconFileText,
   IconLambda,
   IconLayoutDashboard,
-  IconBox,
   IconSettings,
 } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
@@ -39,6 +39,16 @@ export const screens: Screen[] = [
     path: '/functions',
     component: lazy(() => import('./functions/FunctionsScreen')),
     nav: { label: 'Functions', icon: IconLambda, key: 'f' },
+  },
+  {
+    path: '/functions/:name',
+    component: lazy(() => import('./function-overview/FunctionOverviewScreen')),
+    tab: { label: 'Overview' },
+  },
+  {
+    path: '/functions/:name/metrics',
+    component: lazy(() => import('./function-metrics/FunctionMetricsScreen')),
+    tab: { label: 'Metrics' },
   },
   {
     path: '/invocations',

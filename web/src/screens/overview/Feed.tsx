@@ -5,6 +5,7 @@ import { type ReactNode, useMemo } from 'react';
 import { Link } from 'wouter';
 import { api, offers, request, type Schemas, unwrap } from '../../api/client';
 import { formatCount } from '../../components/format';
+import { Nothing, Panel } from '../../components/Panel';
 import { ErrorState } from '../../components/states';
 import { RelativeTime } from '../../components/values';
 import { hasScreen, useInvocationsHref } from '../../hooks/useInvocationsHref';
@@ -69,16 +70,11 @@ export function Feed() {
   });
   const errors = useErrorGroups();
   const items = useMemo(
-    () => feedOf(deploys.data?.items ?? [], errors.data?.items ?? [], 8),
+    () => feedOf(deploys.data?.items ?? [], errors.data?.items ?? [], 7),
     [deploys.data, errors.data],
   );
   return (
-    <section className={classes.panel} aria-labelledby="feed-title" id="feed">
-      <div className={classes.panelHead}>
-        <h2 className={classes.panelTitle} id="feed-title">
-          Deploys and incidents
-        </h2>
-      </div>
+    <Panel title="Deploys and incidents" id="feed">
       {deploys.data === undefined && deploys.isError ? (
         <ErrorState error={deploys.error} retry={() => void deploys.refetch()} />
       ) : deploys.data === undefined ? (
@@ -88,7 +84,7 @@ export function Feed() {
           ))}
         </Stack>
       ) : items.length === 0 ? (
-        <p className={classes.nothing}>Nothing was deployed yet</p>
+        <Nothing>Nothing was deployed yet</Nothing>
       ) : (
         <ol className={classes.feed}>
           {items.map((item) =>
@@ -100,7 +96,7 @@ export function Feed() {
           )}
         </ol>
       )}
-    </section>
+    </Panel>
   );
 }
 

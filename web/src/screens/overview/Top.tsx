@@ -6,6 +6,7 @@ import { useFunctions } from '../../api/queries';
 import { usageOffered, useUsage } from '../../api/usage';
 import { Sparkline } from '../../charts/Sparkline';
 import { formatCount, formatSeconds, formatShare } from '../../components/format';
+import { Nothing, Panel } from '../../components/Panel';
 import { ErrorState } from '../../components/states';
 import { hasScreen, useInvocationsHref } from '../../hooks/useInvocationsHref';
 import { useScreenHref } from '../../hooks/useScreenHref';
@@ -85,11 +86,10 @@ export function Top() {
   const shown = orders.filter((o) => o.value !== 'gbs' || usageOffered);
 
   return (
-    <section className={classes.panel} aria-labelledby="top-title" id="top">
-      <div className={classes.panelHead}>
-        <h2 className={classes.panelTitle} id="top-title">
-          Top functions
-        </h2>
+    <Panel
+      title="Top functions"
+      id="top"
+      actions={
         <SegmentedControl
           size="xs"
           value={order}
@@ -97,7 +97,8 @@ export function Top() {
           data={shown}
           aria-label="Order of the top functions"
         />
-      </div>
+      }
+    >
       {query.data === undefined && query.isError ? (
         <ErrorState error={query.error} retry={() => void query.refetch()} />
       ) : query.data === undefined ? (
@@ -107,9 +108,9 @@ export function Top() {
           ))}
         </Stack>
       ) : rows.length === 0 ? (
-        <p className={classes.nothing}>
+        <Nothing>
           {order === 'errors' ? 'Nothing failed in this range of time' : 'No calls in this range of time'}
-        </p>
+        </Nothing>
       ) : (
         <ol className={classes.top}>
           {rows.map((row) => (
@@ -157,6 +158,6 @@ export function Top() {
           ))}
         </ol>
       )}
-    </section>
+    </Panel>
   );
 }

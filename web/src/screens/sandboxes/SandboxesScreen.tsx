@@ -96,7 +96,7 @@ function FunctionLink({ row }: { row: Row }) {
   return (
     <>
       {hasScreen('/functions/:name') ? (
-        <Link href={href(`/functions/${row.function}`)} style={{ color: 'inherit', fontWeight: 560 }}>
+        <Link href={href(`/functions/${row.function}`)} className={classes.name}>
           {row.function}
         </Link>
       ) : (
