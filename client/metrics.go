@@ -57,3 +57,8 @@ func span(from, to time.Time) url.Values {
 	}
 	return q
 }
+
+// Usage returns what functions used between two times (zero: in the last week).
+func (c *Client) Usage(ctx context.Context, from, to time.Time) (rest.UsageReport, error) {
+	return get[rest.UsageReport](ctx, c, path("usage"), span(from, to))
+}

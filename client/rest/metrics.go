@@ -114,8 +114,8 @@ type DeployMark struct {
 	By       string    `json:"by,omitempty"`
 }
 
-// Usage is what functions used in a span of time, and what they would need.
-type Usage struct {
+// UsageReport is what functions used in a span of time, and what they would need.
+type UsageReport struct {
 	From      time.Time       `json:"from"`
 	To        time.Time       `json:"to"`
 	Functions []FunctionUsage `json:"functions" nullable:"false" doc:"each version that had calls, the dearest first"`

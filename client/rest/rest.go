@@ -149,7 +149,11 @@ type Pool struct {
 	Target  int            `json:"target"`
 	Hits    int64          `json:"hits"`
 	Misses  int64          `json:"misses"`
-	Error   string         `json:"error,omitempty" doc:"why the last attempt to make one failed"`
+
+	RefillP50  hearth.Duration `json:"refill_p50" doc:"how long making one took in the background: the median of the last 64"`
+	RefillLast hearth.Duration `json:"refill_last" doc:"the same of the last one"`
+
+	Error string `json:"error,omitempty" doc:"why the last attempt to make one failed"`
 }
 
 // Server is what a server says about itself.

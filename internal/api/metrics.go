@@ -18,6 +18,7 @@ func (a *API) metricOps() []operation {
 	return []operation{
 		call(a, op("get-metrics", "GET", "/metrics", tag, "Summarise the calls of the last minutes", hearth.RoleViewer), a.getMetrics),
 		call(a, op("query-metrics", "GET", "/metrics/query", tag, "Get what was counted, in steps of time", hearth.RoleViewer), a.queryMetrics),
+		call(a, op("get-usage", "GET", "/usage", tag, "Get what functions used, and what they would need", hearth.RoleViewer), a.getUsage),
 	}
 }
 
@@ -139,7 +140,7 @@ func (a *API) metricsQuery(in *metricsInput) (q metrics.Query, want map[string]b
 		return hearth.Errorf(hearth.CodeInvalid, format, args...).WithField(field)
 	}
 	q = metrics.Query{
-		Functions: in.Function, Version: in.Version, ByVersion: in.Group == "version", Outcomes: in.Outcome, From: in.From, To: in.To,
+		Functions: in.Function, Version: in.Version, ByVersion: in.Group == "version", Outcomes: in.Outcome,
 	}
 	named := len(in.Function) > 0 && !slices.Contains(in.Function, metrics.Every)
 	switch {
@@ -168,17 +169,8 @@ func (a *API) metricsQuery(in *metricsInput) (q metrics.Query, want map[string]b
 			q.Fields |= f
 		}
 	}
-	if q.To.IsZero() {
-		q.To = time.Now()
-	}
-	if q.From.IsZero() {
-		q.From = q.To.Add(-time.Hour)
-	}
-	if !q.From.Before(q.To) {
-		return q, nil, bad("from", "from is %s, not before to, which is %s", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
-	}
-	if q.From.Unix() < 0 || q.To.Sub(q.From) > maxMetricSpan {
-		return q, nil, bad("from", "from %s to %s is more than is ever kept", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
+	if q.From, q.To, err = metricRange(in.From, in.To, time.Hour); err != nil {
+		return q, nil, err
 	}
 	if in.Step != "" {
 		if q.Step, err = time.ParseDuration(in.Step); err != nil || q.Step < time.Second || q.Step%time.Second != 0 {
@@ -190,6 +182,26 @@ func (a *API) metricsQuery(in *metricsInput) (q metrics.Query, want map[string]b
 		}
 	}
 	return q, want, nil
+}
+
+// metricRange fills in what isn't given and checks the rest.
+func metricRange(from, to time.Time, span time.Duration) (time.Time, time.Time, error) {
+	if to.IsZero() {
+		to = time.Now()
+	}
+	if from.IsZero() {
+		from = to.Add(-span)
+	}
+	bad := func(format string) error {
+		return hearth.Errorf(hearth.CodeInvalid, format, from.Format(time.RFC3339), to.Format(time.RFC3339)).WithField("from")
+	}
+	switch {
+	case !from.Before(to):
+		return from, to, bad("from is %s, not before to, which is %s")
+	case from.Unix() < 0 || to.Sub(from) > maxMetricSpan:
+		return from, to, bad("from %s to %s is more than is ever kept")
+	}
+	return from, to, nil
 }
 
 func wantedFields(names []string) (map[string]bool, error) {

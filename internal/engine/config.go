@@ -25,6 +25,7 @@ type Config struct {
 	// Each of these may be nil.
 	Recorder Recorder
 	Observer Observer
+	Refilled func(p PoolInfo, took time.Duration)                            // a prewarmed sandbox was made to replace one; must not block
 	Output   func(function string, version int, invocation string) LogWriter // "" is output between invocations
 	Logger   *slog.Logger
 

@@ -43,6 +43,8 @@ type Engine struct {
 	evicted int64
 	feeding bool
 
+	used map[VersionUsage]VersionUsage // by function and version; of shared sandboxes that ended, since TakeUsage
+
 	unrecorded map[chan struct{}]struct{} // calls that have their reply; closed when their record is written
 
 	changed  chan struct{} // closed and replaced when Functions changes
@@ -70,7 +72,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		cfg: c, log: c.Logger, drivers: map[string]*driver{}, refills: make(chan struct{}, c.RefillInParallel),
 		fns: map[string]*function{}, stems: map[stemKey]*stems{},
-		live: map[*instance]struct{}{}, hungry: map[*pool]struct{}{}, unrecorded: map[chan struct{}]struct{}{},
+		live: map[*instance]struct{}{}, hungry: map[*pool]struct{}{}, used: map[VersionUsage]VersionUsage{}, unrecorded: map[chan struct{}]struct{}{},
 		changed: make(chan struct{}), quieted: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for name, d := range c.Drivers {
@@ -504,6 +506,8 @@ func (e *Engine) Pools() []PoolInfo {
 			Driver: k.driver, Runtime: k.runtime, Network: k.network,
 			Ready: len(s.ready), Target: s.target(e), Hits: s.hits, Misses: s.misses,
 		}
+		p50, last := s.refills()
+		info.RefillP50, info.RefillLast = hearth.Duration(p50), hearth.Duration(last)
 		if s.err != nil {
 			info.Error = s.err.Error()
 		}

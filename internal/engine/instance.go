@@ -32,9 +32,11 @@ type instance struct {
 	dead    chan struct{} // closed when verdict is set
 	verdict verdict
 
-	// cpu is what had been used when the last invocation ended. It belongs to
-	// whoever holds the only slot.
-	cpu hearth.Duration
+	// cpu is what had been used when the last invocation ended, or, where several
+	// run at once, when TakeUsage looked. It belongs to whoever holds the only
+	// slot, or to mu where there are more.
+	cpu  hearth.Duration
+	seen int64 // served when TakeUsage looked; guarded by mu
 
 	sentence atomic.Pointer[hearth.Error] // why the engine ended it, if it did
 
@@ -140,6 +142,7 @@ func (e *Engine) watch(i *instance) {
 	}
 	e.condemn(i, nil)
 	e.mu.Unlock()
+	e.lastUsage(i)
 	// The link closes first: what is written to a sandbox that is being taken
 	// down must fail rather than vanish.
 	i.link.Close()

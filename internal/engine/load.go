@@ -112,7 +112,7 @@ func (e *Engine) prepare(ctx context.Context, p *pool) (prepared, *hearth.Error)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i.cpu = cpu // of the import, which no invocation has to answer for
+	i.cpu = max(i.cpu, cpu) // of the import, which no invocation has to answer for
 	e.putBack(i)
 	return prepared{i.start, time.Since(began), r}, nil
 }

@@ -30,9 +30,10 @@ type stems struct {
 	taken  time.Time // when the last one was
 	hits   int64
 	misses int64
-	fails  backoff // attempts to make one
-	deaths backoff // of cells that waited, since one was used
-	err    error   // why the last attempt failed
+	took   []time.Duration // by the last refills, newest last; at most keptRefills
+	fails  backoff         // attempts to make one
+	deaths backoff         // of cells that waited, since one was used
+	err    error           // why the last attempt failed
 	wake   chan struct{}
 }
 
@@ -61,6 +62,19 @@ const (
 	// firstRefillWait is the first step of the back-off between failed refills.
 	firstRefillWait = 250 * time.Millisecond
 )
+
+// keptRefills is how many refills the median is of.
+const keptRefills = 64
+
+// refills returns the median of the last refills, and the last.
+func (s *stems) refills() (p50, last time.Duration) {
+	n := len(s.took)
+	if n == 0 {
+		return 0, 0
+	}
+	sorted := slices.Sorted(slices.Values(s.took))
+	return sorted[(n-1)/2], s.took[n-1]
+}
 
 func (s *stems) target(e *Engine) int {
 	if s.users == 0 && !s.pinned {
@@ -197,9 +211,14 @@ func (e *Engine) refill(s *stems) {
 	s.making++
 	e.mu.Unlock()
 
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.StartTimeout)
 	i, err := e.newInstance(ctx, s.key, s.rt, false)
 	cancel()
+	took := time.Since(began)
+	if err == nil && e.cfg.Refilled != nil {
+		e.cfg.Refilled(PoolInfo{Driver: s.key.driver, Runtime: s.key.runtime, Network: s.key.network}, took)
+	}
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -216,6 +235,7 @@ func (e *Engine) refill(s *stems) {
 		return
 	}
 	s.fails, s.err = backoff{}, nil
+	s.took = append(s.took[max(0, len(s.took)-keptRefills+1):], took)
 	e.born(i)
 	for _, p := range e.starved() {
 		if p.key == s.key && p.mayGrow(0) && e.memoryFor(p) {

@@ -61,7 +61,13 @@ type PoolInfo struct {
 	Target  int            `json:"target"`
 	Hits    int64          `json:"hits"`
 	Misses  int64          `json:"misses"`
-	Error   string         `json:"error,omitempty"` // why the last attempt to make one failed
+
+	// How long making one took, in the background: the median of the last ones,
+	// and the last.
+	RefillP50  hearth.Duration `json:"refill_p50"`
+	RefillLast hearth.Duration `json:"refill_last"`
+
+	Error string `json:"error,omitempty"` // why the last attempt to make one failed
 }
 
 // SandboxCount is how many sandboxes of a version are in a state. Those that
@@ -72,6 +78,14 @@ type SandboxCount struct {
 	Version  int
 	State    sandbox.State
 	Count    int
+}
+
+// VersionUsage is what the sandboxes of a version used.
+type VersionUsage struct {
+	Function   string
+	Version    int
+	CPU        time.Duration
+	MemoryPeak int64 // bytes, of one sandbox
 }
 
 // Stats is what the engine counts besides invocations.

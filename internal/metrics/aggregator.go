@@ -49,8 +49,6 @@ type Aggregator struct {
 	// order of their ids; written is the id of the last one that it has.
 	unwritten []store.MetricRow
 	written   int64
-	seconds   []*Second // the last ones
-	next      chan struct{}
 
 	// Of the loop alone.
 	nextID    int64
@@ -85,7 +83,7 @@ func OpenAggregator(ctx context.Context, c *Collector, o AggregatorOptions) (*Ag
 		began := time.Now()
 		o.Elapsed = func() time.Duration { return time.Since(began) }
 	}
-	a := &Aggregator{Collector: c, o: o, hits: map[PoolKey][2]int64{}, nextID: 1, next: make(chan struct{})}
+	a := &Aggregator{Collector: c, o: o, hits: map[PoolKey][2]int64{}, nextID: 1}
 	a.levels = [...]*level{
 		newLevel(1, int64(o.Retention.Seconds/time.Second)),
 		newLevel(60, int64(o.Retention.Minutes/time.Second)),
@@ -219,7 +217,6 @@ func (a *Aggregator) close(second int64, ws map[Key]*window) {
 		a.unwritten = append(a.unwritten, a.add(k, second, w.encode()))
 	}
 	a.unwritten = append(a.unwritten, a.add(Key{}, second, whole.encode()))
-	a.publish(second, ws, whole)
 }
 
 // add makes a row of the finest level. mu is held.

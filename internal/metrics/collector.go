@@ -40,6 +40,8 @@ type Collector struct {
 	queue       *prometheus.HistogramVec
 	cpu         *prometheus.CounterVec
 	memory      *prometheus.HistogramVec
+	memoryMax   *prometheus.GaugeVec
+	refill      *prometheus.HistogramVec
 	received    *prometheus.CounterVec
 	sent        *prometheus.CounterVec
 	sources     atomic.Pointer[Sources]
@@ -51,6 +53,7 @@ type Collector struct {
 	functions map[string]*function
 	known     int                       // functions besides Other
 	windows   map[int64]map[Key]*window // by second, until they are taken
+	refills   map[PoolKey]*sketch       // seconds, until they are taken
 }
 
 // function is what Prometheus is told of one function. What is counted often
@@ -61,6 +64,8 @@ type function struct {
 	queue    prometheus.Observer
 	cpu      prometheus.Counter
 	memory   prometheus.Observer
+	most     prometheus.Gauge
+	mostSeen int64
 	received prometheus.Counter
 	sent     prometheus.Counter
 	outcomes [len(outcomes)]prometheus.Counter
@@ -77,28 +82,29 @@ func New(o Options) *Collector {
 	}
 	c := &Collector{
 		o: o, registry: prometheus.NewRegistry(), shards: newShards(), full: make(chan struct{}, 1),
-		functions: map[string]*function{}, windows: map[int64]map[Key]*window{},
+		refills: map[PoolKey]*sketch{}, functions: map[string]*function{}, windows: map[int64]map[Key]*window{},
 		invocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_invocations_total", Help: "Invocations that ended, by how.",
 		}, []string{"function", "outcome"}),
 		duration: prometheus.NewHistogramVec(histogram("hearth_invocation_duration_seconds",
-			"Time from admission to the end of the reply; throttled invocations are left out."), []string{"function"}),
+			"Time from admission to the end of the reply; throttled invocations are left out.", durations), []string{"function"}),
 		coldStarts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_cold_starts_total", Help: "Invocations that were the first of their sandbox, by how it came to be.",
 		}, []string{"function", "start"}),
 		coldTime: prometheus.NewHistogramVec(histogram("hearth_cold_start_duration_seconds",
-			"Time that a cold start took: sandbox, loading and import of the function."), []string{"start"}),
-		queue: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "hearth_invocation_queue_seconds", Help: "Time that invocations waited for a place.",
-			Buckets: []float64{.001, .01, .1, 1, 10},
-		}, []string{"function"}),
+			"Time that a cold start took: sandbox, loading and import of the function.", durations), []string{"start"}),
+		queue: prometheus.NewHistogramVec(histogram("hearth_invocation_queue_seconds",
+			"Time that invocations waited for a place.", []float64{.001, .01, .1, 1, 10}), []string{"function"}),
 		cpu: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hearth_invocation_cpu_seconds_total", Help: "CPU time of invocations that ran alone in their sandbox.",
+			Name: "hearth_invocation_cpu_seconds_total", Help: "CPU time of invocations, or of the sandbox where several run in one.",
 		}, []string{"function"}),
-		memory: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "hearth_invocation_memory_peak_bytes", Help: "Most memory of the sandbox, at the end of invocations that ran alone in it.",
-			Buckets: prometheus.ExponentialBuckets(16<<20, 2, 10),
+		memory: prometheus.NewHistogramVec(histogram("hearth_invocation_memory_peak_bytes",
+			"Most memory of the sandbox, at the end of invocations that ran alone in it.", prometheus.ExponentialBuckets(16<<20, 2, 10)), []string{"function"}),
+		memoryMax: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hearth_function_memory_max_bytes", Help: "Most memory that a sandbox of the function has used since the server started.",
 		}, []string{"function"}),
+		refill: prometheus.NewHistogramVec(histogram("hearth_pool_refill_seconds",
+			"Time that making a prewarmed sandbox took, in the background.", durations), []string{"driver", "runtime", "network"}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_invocation_request_bytes_total", Help: "Bytes of the bodies of requests.",
 		}, []string{"function"}),
@@ -108,17 +114,21 @@ func New(o Options) *Collector {
 	}
 	c.sources.Store(&Sources{})
 	c.registry.MustRegister(
-		c.invocations, c.duration, c.coldStarts, c.coldTime, c.queue, c.cpu, c.memory, c.received, c.sent, scrape{c}, buildInfo(o.Version),
+		c.invocations, c.duration, c.coldStarts, c.coldTime, c.queue, c.cpu, c.memory, c.memoryMax, c.refill,
+		c.received, c.sent, scrape{c}, buildInfo(o.Version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return c
 }
 
+// durations are the buckets of times, in seconds, for scrapers that need some.
+var durations = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
 // histogram has buckets for both kinds of scrapers, old and new.
-func histogram(name, help string) prometheus.HistogramOpts {
+func histogram(name, help string, classic []float64) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{
 		Name: name, Help: help,
-		Buckets:                         []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		Buckets:                         classic,
 		NativeHistogramBucketFactor:     1.1,
 		NativeHistogramMaxBucketNumber:  100,
 		NativeHistogramMinResetDuration: time.Hour,
@@ -211,7 +221,7 @@ func (c *Collector) function(name string) *function {
 	}
 	f := &function{
 		name: name, duration: c.duration.WithLabelValues(name), queue: c.queue.WithLabelValues(name), cpu: c.cpu.WithLabelValues(name),
-		memory: c.memory.WithLabelValues(name), received: c.received.WithLabelValues(name), sent: c.sent.WithLabelValues(name),
+		memory: c.memory.WithLabelValues(name), most: c.memoryMax.WithLabelValues(name), received: c.received.WithLabelValues(name), sent: c.sent.WithLabelValues(name),
 	}
 	c.functions[name] = f
 	return f
@@ -230,7 +240,7 @@ func (f *function) count(c *Collector, r *record) {
 	f.received.Add(float64(r.in))
 	f.sent.Add(float64(r.out))
 	if r.measured {
-		f.cpu.Add(r.cpu.Seconds())
+		f.used(r.cpu, r.memory)
 		f.memory.Observe(float64(r.memory))
 	}
 	if r.start <= 0 { // warm, or none
@@ -243,6 +253,44 @@ func (f *function) count(c *Collector, r *record) {
 	}
 	(*n).Inc()
 	c.coldTime.WithLabelValues(start).Observe(r.cold.Seconds())
+}
+
+func (f *function) used(cpu time.Duration, memoryPeak int64) {
+	f.cpu.Add(cpu.Seconds())
+	if memoryPeak > f.mostSeen {
+		f.mostSeen = memoryPeak
+		f.most.Set(float64(memoryPeak))
+	}
+}
+
+// ObserveUsage counts what sandboxes used that several invocations share, whose
+// own usage isn't known.
+func (c *Collector) ObserveUsage(k Key, cpu time.Duration, memoryPeak int64) {
+	second := c.o.Now().Unix()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.window(second, k).used(cpu, memoryPeak)
+	c.function(k.Function).used(cpu, memoryPeak)
+}
+
+// ObserveRefill counts a prewarmed sandbox that was made to replace one.
+func (c *Collector) ObserveRefill(k PoolKey, took time.Duration) {
+	c.refill.WithLabelValues(k.Driver, k.Runtime, k.Network).Observe(took.Seconds())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refills[k] == nil {
+		c.refills[k] = &sketch{}
+	}
+	c.refills[k].add(took.Seconds())
+}
+
+// takeRefills returns what was observed since it was last called.
+func (c *Collector) takeRefills() map[PoolKey]*sketch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.refills
+	c.refills = map[PoolKey]*sketch{}
+	return taken
 }
 
 // Forget drops what Prometheus is told of a function that was deleted. A call
@@ -258,7 +306,7 @@ func (c *Collector) Forget(name string) {
 	c.known--
 	label := prometheus.Labels{"function": name}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
-		c.invocations, c.duration, c.coldStarts, c.queue, c.cpu, c.memory, c.received, c.sent,
+		c.invocations, c.duration, c.coldStarts, c.queue, c.cpu, c.memory, c.memoryMax, c.received, c.sent,
 	} {
 		v.DeletePartialMatch(label)
 	}

@@ -226,7 +226,7 @@ func TestPrometheusTellsWhatCallsUse(t *testing.T) {
 # TYPE hearth_calls gauge
 hearth_calls{state="running"} 3
 hearth_calls{state="waiting"} 2
-# HELP hearth_invocation_cpu_seconds_total CPU time of invocations that ran alone in their sandbox.
+# HELP hearth_invocation_cpu_seconds_total CPU time of invocations, or of the sandbox where several run in one.
 # TYPE hearth_invocation_cpu_seconds_total counter
 hearth_invocation_cpu_seconds_total{function="a"} 0.25
 # HELP hearth_invocation_reply_bytes_total Bytes of the bodies of replies.

@@ -22,6 +22,11 @@ func (a *Aggregator) sample() sample {
 			}
 		}
 	}
+	if src.Usage != nil {
+		for _, u := range src.Usage() {
+			a.ObserveUsage(u.Key, u.CPU, u.MemoryPeak)
+		}
+	}
 	if src.Pools != nil {
 		for k, p := range byPool(src.Pools()) {
 			last := a.hits[k]
@@ -31,6 +36,12 @@ func (a *Aggregator) sample() sample {
 			}
 			a.hits[k] = [2]int64{p.Hits, p.Misses}
 		}
+	}
+	for k, refills := range a.takeRefills() {
+		if s.pools[k] == nil {
+			s.pools[k] = &pool{}
+		}
+		s.pools[k].refill = *refills
 	}
 	return s
 }

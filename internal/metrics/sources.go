@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Sources are asked at each scrape and each second; nil ones are left out.
 type Sources struct {
@@ -8,6 +12,16 @@ type Sources struct {
 	Pools     func() []PoolState
 	Dropped   func() int64 // telemetry records given up
 	Load      func() Load
+	// Usage returns what sandboxes that several invocations share have used
+	// since it was last asked.
+	Usage func() []Used
+}
+
+// Used is what the sandboxes of a version used.
+type Used struct {
+	Key
+	CPU        time.Duration
+	MemoryPeak int64 // bytes
 }
 
 // Load is what the server does now.
@@ -60,6 +74,7 @@ func (s scrape) Collect(out chan<- prometheus.Metric) {
 	if src.Load != nil {
 		collectLoad(out, src.Load())
 	}
+	collectHost(out)
 }
 
 func collectSandboxes(out chan<- prometheus.Metric, counts []SandboxCount) {
@@ -71,6 +86,21 @@ func collectSandboxes(out chan<- prometheus.Metric, counts []SandboxCount) {
 	}
 	for k, n := range sum {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), k.driver, k.state)
+	}
+}
+
+func collectHost(out chan<- prometheus.Metric) {
+	gauge := func(name, help string, v float64) {
+		out <- prometheus.MustNewConstMetric(desc(name, help), prometheus.GaugeValue, v)
+	}
+	if busy, ok := hostCPU(); ok {
+		out <- prometheus.MustNewConstMetric(desc("hearth_host_cpu_seconds_total", "Time that the cores of the host were not idle."),
+			prometheus.CounterValue, busy.Seconds())
+		gauge("hearth_host_cores", "Cores of the host that the server may use.", float64(HostCores()))
+	}
+	if used, all, ok := HostMemory(); ok {
+		gauge("hearth_host_memory_used_bytes", "Memory of the host that nobody could be given.", float64(used))
+		gauge("hearth_host_memory_total_bytes", "Memory of the host.", float64(all))
 	}
 }
 

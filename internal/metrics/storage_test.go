@@ -186,34 +186,3 @@ func TestLoopsKeepTheContractOfServices(t *testing.T) {
 		return a
 	})
 }
-
-func TestSecondsAreTold(t *testing.T) {
-	b := newBench(t)
-	_, next := b.Since(0)
-	for _, version := range []int{1, 2} {
-		i := call("a", hearth.OutcomeOK, hearth.StartWarm, 10*time.Millisecond)
-		i.Version = version
-		b.Observe(i)
-	}
-	b.pass(1)
-	<-next
-	seen, next := b.Since(0)
-	if len(seen) != 1 || seen[0].At != b.begin.Unix() || seen[0].Seq != b.Newest() {
-		t.Fatalf("seconds: %+v", seen)
-	}
-	if s := seen[0].Series(); len(s) != 2 || s[0].Function != "" || s[1].Function != "a" || s[1].Total.Requests != 2 || s[0].Total.Requests != 2 {
-		t.Errorf("series: %+v", s)
-	}
-	select {
-	case <-next:
-		t.Error("there is nothing new")
-	default:
-	}
-	b.pass(300)
-	if seen, _ := b.Since(0); len(seen) != 120 || seen[119].Seq != 301 {
-		t.Errorf("%d are held", len(seen))
-	}
-	if seen, _ := b.Since(b.Newest() - 1); len(seen) != 1 || len(seen[0].Series()) != 1 {
-		t.Errorf("%d came last", len(seen))
-	}
-}

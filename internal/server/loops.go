@@ -69,6 +69,12 @@ func (s *Server) sources() metrics.Sources {
 			n := s.engine.Stats()
 			return metrics.Load{Running: n.Running, Waiting: n.Waiting, MemoryMiB: n.MemoryMiB, Evicted: n.Evicted}
 		},
+		Usage: func() (out []metrics.Used) {
+			for _, u := range s.engine.TakeUsage(context.Background()) {
+				out = append(out, metrics.Used{Key: metrics.Key{Function: u.Function, Version: u.Version}, CPU: u.CPU, MemoryPeak: u.MemoryPeak})
+			}
+			return out
+		},
 		Pools: func() (out []metrics.PoolState) {
 			for _, p := range s.engine.Pools() {
 				out = append(out, metrics.PoolState{

@@ -183,6 +183,9 @@ func (s *Server) engineConfig() engine.Config {
 	return engine.Config{
 		Drivers: s.drivers.byName(), DefaultDriver: c.Sandbox, Runtime: s.catalog.Get, Code: s.bundles,
 		Recorder: recorder{s.store, s.live}, Observer: s.metrics, Logger: s.log,
+		Refilled: func(p engine.PoolInfo, took time.Duration) {
+			s.metrics.ObserveRefill(metrics.PoolKey{Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network)}, took)
+		},
 		Output: func(function string, version int, invocation string) engine.LogWriter {
 			return s.hub.Writer(function, version, invocation)
 		},

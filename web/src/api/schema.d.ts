@@ -521,6 +521,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what functions used, and what they would need */
+        get: operations["get-usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -933,6 +950,47 @@ export interface components {
             public?: boolean;
             routes?: components["schemas"]["Route"][];
         };
+        FunctionUsage: {
+            /**
+             * Format: double
+             * @description as the kernel counts them
+             */
+            cpu_seconds: number;
+            /**
+             * Format: double
+             * @description seconds
+             */
+            duration_p95: number;
+            function: string;
+            /**
+             * Format: double
+             * @description memory limit in GiB times the seconds that calls held it, waiting for a place left out; 0 for a version that was deleted
+             */
+            gb_seconds: number;
+            /**
+             * Format: int64
+             * @description bytes; 0 for a version that was deleted
+             */
+            memory_limit: number;
+            /**
+             * Format: double
+             * @description bytes; 0 if it wasn't measured
+             */
+            memory_p99: number;
+            /**
+             * Format: int64
+             * @description bytes; 0 if it wasn't measured
+             */
+            memory_peak: number;
+            /** Format: int64 */
+            requests: number;
+            /** @description null where nothing should change or too little is known */
+            suggestion: components["schemas"]["UsageSuggestion"];
+            /** @description of the version; 0 if it was deleted */
+            timeout: string;
+            /** Format: int64 */
+            version: number;
+        };
         HostSeries: {
             /** @description 0 to 1 of all cores */
             cpu: (number | null)[];
@@ -1324,6 +1382,10 @@ export interface components {
             network: string;
             /** Format: int64 */
             ready: number;
+            /** @description the same of the last one */
+            refill_last: string;
+            /** @description how long making one took in the background: the median of the last 64 */
+            refill_p50: string;
             runtime: string;
             /** Format: int64 */
             target: number;
@@ -1556,6 +1618,29 @@ export interface components {
             memory_peak: number;
             /** Format: int64 */
             pids: number;
+        };
+        UsageReport: {
+            /** Format: date-time */
+            from: string;
+            /** @description each version that had calls, the dearest first */
+            functions: components["schemas"]["FunctionUsage"][];
+            /** Format: date-time */
+            to: string;
+            total: components["schemas"]["UsageTotal"];
+        };
+        UsageSuggestion: {
+            /** Format: int64 */
+            memory_mib: number;
+            /** @example peak 41 MB of 512: set 96 */
+            text: string;
+        };
+        UsageTotal: {
+            /** Format: double */
+            cpu_seconds: number;
+            /** Format: double */
+            gb_seconds: number;
+            /** Format: int64 */
+            requests: number;
         };
         User: {
             /** Format: date-time */
@@ -2829,6 +2914,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListTemplate"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-usage": {
+        parameters: {
+            query?: {
+                /** @description a week before to, if not given */
+                from?: string;
+                /** @description now, if not given */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
                 };
             };
             /** @description A problem */
