@@ -289,3 +289,26 @@ func TestKeptCallsCanBeMade(t *testing.T) {
 		t.Errorf("with data besides: exit code %d", r.code)
 	}
 }
+
+func TestUsageGivesAdvice(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("hello", rest.DeployConfig{Limits: hearth.Limits{MemoryMiB: 512}})
+	for range 20 { // below that nothing is said
+		if _, err := call(t.Context(), e, `{"cpu":"500ms","memory":42000000}`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newShell(t, e)
+	out := s.must("usage", "-o", "table")
+	wants(t, out, "hello@1", "10.00 s", "512.0 MiB", "set 96", "20 calls")
+	u := mustJSON[rest.UsageReport](t, s.must("usage", "-o", "json"))
+	if len(u.Functions) != 1 || u.Functions[0].Suggestion == nil || u.Functions[0].Suggestion.MemoryMiB != 96 || u.Total.Requests != 20 {
+		t.Errorf("it tells %+v", u)
+	}
+	if out := s.must("usage", "--since", "30d", "--until", "1d", "-o", "json"); !strings.Contains(out, `"functions": []`) {
+		t.Errorf("of a time before there is %s", out)
+	}
+	if r := s.run("usage", "--since", "1d", "--until", "2d"); r.code != ExitUsage {
+		t.Errorf("exit code %d", r.code)
+	}
+}
