@@ -173,3 +173,48 @@ func Test16Logs(t *testing.T) {
 	}
 	p.CheckClean(s.URL)
 }
+
+// What fails alike is one line, however often; it leads to the calls behind it.
+func Test16Errors(t *testing.T) {
+	needsDashboard(t)
+	b := MustBrowse(t)
+	s := MustServe(t, t.TempDir())
+	p := s.signedIn(b)
+
+	p.MustOpen(s.URL + "/ui/errors")
+	p.MustSee("#empty", "Nothing failed")
+	p.CheckAccessible("no errors")
+
+	s.MustDeploy("shop", callsCode)
+	for _, item := range []string{"tea", "cake", "pie", "cake"} {
+		s.Run("invoke", "shop", "-d", fmt.Sprintf(`{"item": %q}`, item))
+	}
+	s.Run("invoke", "shop", "-d", `{}`) // from another place
+	p.MustSee("#errors", "orders.py:4 in price")
+	p.MustSee("#errors", "main.py:5 in handler")
+	p.MustSee("#errors [data-group]", "3\ncalls")
+	if n := p.MustEval("document.querySelectorAll('#errors [data-group]').length"); n != 2.0 {
+		t.Errorf("two kinds of error make %v groups", n)
+	}
+	p.CheckAccessible("the errors")
+	p.Shoot("errors-dark")
+	p.MustShow(1280, 800, "light")
+	p.Shoot("errors-light")
+	p.MustShow(360, 740, "light")
+	p.Shoot("errors-narrow")
+	if wide := p.MustEval("document.documentElement.scrollWidth"); wide != 360.0 {
+		t.Errorf("at 360 px the errors are %v wide", wide)
+	}
+	p.MustShow(1280, 800, "light")
+
+	// From the group to its calls, and from there to one of them.
+	p.MustEval(`[...document.querySelectorAll('#errors [data-group]')].find(g => g.innerText.includes('orders.py')).querySelector('a').click()`)
+	p.MustSee("#invocations", "These are all 3 calls")
+	p.MustEval("history.back()")
+	p.MustSee("#errors", "Latest call")
+	p.MustEval(`[...document.querySelectorAll('#errors [data-group]')].find(g => g.innerText.includes('orders.py')).querySelector('a[href*="/invocations/"]').click()`)
+	p.MustSee("#invocation h3", "KeyError: 'cake'")
+	p.MustEval("document.querySelector('#invocation a[href*=fingerprint]').click()")
+	p.MustSee("#invocations", "These are all 3 calls")
+	p.CheckClean(s.URL)
+}

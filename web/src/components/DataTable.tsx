@@ -14,7 +14,7 @@ export interface Column<T> {
   width?: number | string;
   align?: 'right';
   /** The column is left out on screens smaller than this. */
-  from?: 'sm' | 'md' | 'lg';
+  from?: 'sm' | 'md' | 'lg' | 'xl';
   /** What to sort by. Undefined and null come last in either order. */
   sort?: (row: T) => number | string | null | undefined;
   /** The first click sorts the greatest first. */

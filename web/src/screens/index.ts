@@ -4,6 +4,7 @@ import {
   IconActivity,
   IconApi,
   IconBox,
+  IconBug,
   IconFileText,
   IconLambda,
   IconLayoutDashboard,
@@ -61,11 +62,21 @@ export const screens: Screen[] = [
     tab: { label: 'Invocations' },
   },
   {
+    path: '/functions/:name/errors',
+    component: lazy(() => import('./errors/FunctionErrors')),
+    tab: { label: 'Errors' },
+  },
+  {
     path: '/functions/:name/logs',
     component: lazy(() => import('./logs/FunctionLogs')),
     tab: { label: 'Logs' },
   },
   { path: '/invocations/:id', component: lazy(() => import('./invocations/InvocationScreen')) },
+  {
+    path: '/errors',
+    component: lazy(() => import('./errors/ErrorsScreen')),
+    nav: { label: 'Errors', icon: IconBug, key: 'e' },
+  },
   {
     path: '/logs',
     component: lazy(() => import('./logs/LogsScreen')),

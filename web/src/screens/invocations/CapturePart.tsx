@@ -1,17 +1,21 @@
 import { Code, SegmentedControl, Skeleton, Table } from '@mantine/core';
 import { useState } from 'react';
 import { asProblem } from '../../api/problem';
+import { useMay } from '../../api/session';
 import { CodeBlock } from '../../components/CodeBlock';
 import { formatBytes } from '../../components/format';
 import { ErrorState } from '../../components/states';
-import { type CapturedBody, canCapture, prettyJSON, textOf, useCapture } from './captured';
+import { type CapturedBody, canCapture, type Headers, prettyJSON, textOf, useCapture } from './captured';
 import type { Invocation } from './filters';
 import classes from './InvocationDetail.module.css';
 
 /** Request and reply as they were kept; or why they weren't, and how they would be. */
 export function CapturePart({ of }: { of: Invocation }) {
   const capture = useCapture(of.id);
+  const may = useMay('developer');
   if (!canCapture()) return null;
+  if (!may)
+    return <p className={classes.small}>What a call was asked and answered is shown to developers.</p>;
   if (capture.isPending) return <Skeleton height={120} radius="md" />;
   if (capture.error) {
     const problem = asProblem(capture.error);
@@ -31,14 +35,19 @@ export function CapturePart({ of }: { of: Invocation }) {
         title="Request"
         line={
           request.http
-            ? `${request.http.method} ${request.http.path}${request.http.raw_query ? `?${request.http.raw_query}` : ''}`
+            ? `${request.http.method} ${request.http.raw_path}${request.http.raw_query ? `?${request.http.raw_query}` : ''}`
             : 'An event of JSON'
         }
         headers={request.http?.headers}
         body={request}
       />
       {reply ? (
-        <Message title="Reply" line={`Status ${reply.status}`} headers={reply.headers} body={reply} />
+        <Message
+          title="Reply"
+          line={reply.status ? `Status ${reply.status}` : 'A document of JSON'}
+          headers={reply.headers}
+          body={reply}
+        />
       ) : (
         <p className={classes.small}>There was no reply of the function to keep.</p>
       )}
@@ -65,13 +74,15 @@ function Message({
 }: {
   title: string;
   line: string;
-  headers?: Record<string, string>;
+  headers?: Headers | null;
   body: CapturedBody;
 }) {
   const text = textOf(body);
   const pretty = text === null ? null : prettyJSON(text);
   const [raw, setRaw] = useState(false);
-  const names = Object.entries(headers ?? {});
+  const names = Object.entries(headers ?? {}).flatMap(([name, values]) =>
+    values.map((v) => [name, v] as const),
+  );
   return (
     <section className={classes.message} aria-label={title}>
       <div className={classes.messageHead}>
@@ -97,7 +108,7 @@ function Message({
             <Table verticalSpacing={3} fz="xs" layout="fixed">
               <Table.Tbody>
                 {names.map(([name, value]) => (
-                  <Table.Tr key={name}>
+                  <Table.Tr key={`${name} ${value}`}>
                     <Table.Th scope="row" w="35%" className="mono">
                       {name}
                     </Table.Th>

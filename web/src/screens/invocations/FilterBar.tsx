@@ -18,6 +18,7 @@ const orderNames: Record<Order, string> = {
   cost: 'Most GB-seconds first',
 };
 
+const triggers = ['http', 'api', 'replay'].map((value) => ({ value, label: value }));
 const startNames = ['cold', 'warm', 'prewarmed', 'forked', 'spawned', 'restored'];
 
 /** A list with what is chosen in it, though it be unusual. */
@@ -182,7 +183,7 @@ function Fields({ f, set, joined, names, ofFunction }: FieldsProps) {
         placeholder="Any trigger"
         aria-label="Trigger"
         clearable
-        data={['http', 'api']}
+        data={withChosen([...triggers], f.trigger)}
         value={f.trigger || null}
         onChange={(v) => set({ trigger: v ?? '' })}
       />

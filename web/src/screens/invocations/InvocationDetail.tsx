@@ -50,6 +50,7 @@ function Detail({ of: i }: { of: Invocation }) {
   const capture = useCapture(i.id);
   const trace = traceId(capture.data?.request.http?.headers) ?? (i as { trace_id?: string }).trace_id;
   const share = memoryShare(i);
+  const replayOf = (i as { replay_of?: string }).replay_of;
   const replay = useReplay(i.id);
   return (
     <article className={classes.detail} id="invocation" data-id={i.id}>
@@ -150,6 +151,12 @@ function Detail({ of: i }: { of: Invocation }) {
           <Fact name="Status">{i.status || '–'}</Fact>
           <Fact name="Trigger">
             {i.trigger === 'http' ? 'HTTP route' : i.trigger === 'api' ? 'API' : words(i.trigger)}
+            {replayOf && (
+              <>
+                {' '}
+                of <Link href={href(`/invocations/${replayOf}`)}>an earlier call</Link>
+              </>
+            )}
           </Fact>
           <Fact name="Caller">{i.caller || 'the public'}</Fact>
           <Fact name="Id" copy={i.id}>

@@ -103,7 +103,7 @@ function columnsOf(ofFunction: boolean, scale: number): Column<Invocation>[] {
       key: 'trigger',
       title: 'Trigger',
       width: 68,
-      from: 'lg',
+      from: 'xl',
       render: (i) => <span className="soft">{i.trigger}</span>,
     },
     {
@@ -138,7 +138,7 @@ function columnsOf(ofFunction: boolean, scale: number): Column<Invocation>[] {
         </span>
       ),
     },
-    { key: 'start', title: 'Start', width: 116, from: 'md', render: (i) => <StartBadge start={i.start} /> },
+    { key: 'start', title: 'Start', width: 116, from: 'lg', render: (i) => <StartBadge start={i.start} /> },
     {
       key: 'cpu',
       title: 'CPU',
@@ -173,7 +173,7 @@ function columnsOf(ofFunction: boolean, scale: number): Column<Invocation>[] {
       key: 'bytes',
       title: 'In / out',
       width: 126,
-      from: 'lg',
+      from: 'xl',
       align: 'right',
       render: (i) => (
         <span className="num soft">

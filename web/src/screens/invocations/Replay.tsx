@@ -2,8 +2,7 @@ import { Button, Group } from '@mantine/core';
 import { IconRepeat } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { request } from '../../api/client';
-import { asProblem, type Problem } from '../../api/problem';
+import { asProblem, type Problem, problemOf } from '../../api/problem';
 import { CodeBlock } from '../../components/CodeBlock';
 import { formatSeconds } from '../../components/format';
 import { OutcomeBadge } from '../../components/OutcomeBadge';
@@ -25,7 +24,11 @@ export function useReplay(id: string) {
     mutationFn: async (force) => {
       const start = performance.now();
       const path = `/api/v1/invocations/${encodeURIComponent(id)}/replay${force ? '?force=true' : ''}`;
-      const reply = await request(path, { method: 'POST' });
+      const reply = await fetch(path, { method: 'POST' }).catch((error) => {
+        throw asProblem(error);
+      });
+      // With a version it is the function's own reply, whatever its status.
+      if (!reply.ok && !reply.headers.get('X-Hearth-Version')) throw await problemOf(reply);
       const body = await reply.text();
       return {
         id: reply.headers.get('X-Hearth-Invocation-Id'),

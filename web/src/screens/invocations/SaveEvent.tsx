@@ -8,30 +8,20 @@ import { type Capture, textOf } from './captured';
 import type { Invocation } from './filters';
 
 /** The captured request as a call to keep with the function. */
-export function toTestEvent(c: Capture, functionName: string): Schemas['PutTestEvent'] {
+export function toTestEvent(c: Capture): Schemas['PutTestEvent'] {
   const r = c.request;
   const text = textOf(r);
   if (!r.http) return { kind: 'json', body: text ?? '' };
-  const below = `/fn/${functionName}`;
-  const path = r.http.path.startsWith(below) ? r.http.path.slice(below.length) || '/' : r.http.path;
-  const redacted = new Set(
-    (c.redacted ?? [])
-      .map((x) => x.toLowerCase())
-      .filter((x) => x.startsWith('header '))
-      .map((x) => x.slice(7)),
-  );
-  const headers = Object.fromEntries(
-    Object.entries(r.http.headers ?? {}).filter(
-      ([name]) =>
-        !redacted.has(name.toLowerCase()) &&
-        !/^(host|content-length|connection|accept-encoding)$/i.test(name),
-    ),
+  const redacted = new Set((r.redacted ?? []).map((x) => x.toLowerCase().replace(/^header /, '')));
+  const headers = Object.entries(r.http.headers ?? {}).filter(
+    ([name]) =>
+      !redacted.has(name.toLowerCase()) && !/^(host|content-length|connection|accept-encoding)$/i.test(name),
   );
   return {
     kind: 'http',
     method: r.http.method,
-    path: path + (r.http.raw_query ? `?${r.http.raw_query}` : ''),
-    headers,
+    path: r.http.path + (r.http.raw_query ? `?${r.http.raw_query}` : ''),
+    headers: Object.fromEntries(headers.map(([name, values]) => [name, values.join(', ')])),
     body: text ?? r.body,
     ...(text === null ? { base64: true } : {}),
   };
@@ -56,7 +46,7 @@ export function SaveEvent({
       unwrap(
         api.PUT('/api/v1/functions/{name}/test-events/{event}', {
           params: { path: { name: of.function, event: name.trim() }, header: { 'If-None-Match': '*' } },
-          body: toTestEvent(capture, of.function),
+          body: toTestEvent(capture),
         }),
       ),
     onSuccess: () => {

@@ -5,7 +5,7 @@ import classes from './InvocationDetail.module.css';
 import { codeHref, parseTrace } from './trace';
 
 /** Whether there is a screen that shows code. */
-const showsCode = () => screens.some((s) => /^\/functions\/:name\/(code|:|\*|\?)/.test(s.path));
+export const showsCode = () => screens.some((s) => /^\/functions\/:name\/(code|:|\*|\?)/.test(s.path));
 
 /** A trace whose frames in the function's code lead to the line. */
 export function StackTrace({ trace, name, version }: { trace: string; name: string; version: number }) {

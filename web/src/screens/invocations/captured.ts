@@ -1,36 +1,55 @@
 // The captured request and reply of a call, and what can be made of them.
 import { useQuery } from '@tanstack/react-query';
 import { offers, request } from '../../api/client';
+import { useMay } from '../../api/session';
 import { curlOf } from '../../components/PageHeader';
 import { quote } from './filters';
 
 export interface CapturedBody {
   body: string;
-  base64?: boolean;
-  truncated?: boolean;
+  /** The body is that of bytes that aren't text. */
+  base64: boolean;
+  truncated: boolean;
   /** How long it was, all of it. */
   bytes: number;
 }
 
+export type Headers = Record<string, string[]>;
+
 export interface Capture {
   invocation: string;
+  function: string;
+  version: number;
   request: CapturedBody & {
     kind: 'http' | 'json';
-    http?: { method: string; path: string; raw_query?: string; headers?: Record<string, string> };
+    http?: {
+      method: string;
+      /** Below /fn/{name}. */
+      path: string;
+      /** As it was sent. */
+      raw_path: string;
+      raw_query: string;
+      headers: Headers | null;
+    };
+    /** What was taken out of the request. */
+    redacted?: string[] | null;
   };
-  reply?: (CapturedBody & { status: number; headers?: Record<string, string> }) | null;
+  reply?: (CapturedBody & { status: number; headers?: Headers | null }) | null;
+  /** What was taken out of both: "header authorization", "body password". */
   redacted?: string[] | null;
 }
 
 export const canCapture = () => offers('/api/v1/invocations/{id}/capture');
 export const canReplay = () => offers('/api/v1/invocations/{id}/replay');
 
+/** What was kept of a call, for those who may see it. */
 export function useCapture(id: string) {
+  const may = useMay('developer');
   return useQuery<Capture>({
     queryKey: ['invocations', 'capture', id],
     queryFn: async ({ signal }) =>
       (await request(`/api/v1/invocations/${encodeURIComponent(id)}/capture`, { signal })).json(),
-    enabled: canCapture(),
+    enabled: canCapture() && may,
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   });
@@ -68,20 +87,21 @@ export function curlOfCapture(name: string, c: Capture, isPublic: boolean): stri
   const text = textOf(r);
   if (r.http) {
     if (r.http.method !== 'GET') parts.push(`-X ${r.http.method}`);
-    for (const [header, value] of Object.entries(r.http.headers ?? {}))
+    for (const [header, values] of Object.entries(r.http.headers ?? {}))
       if (!unsaid.test(header) && !/^(authorization|cookie)$/i.test(header))
-        parts.push(`-H ${quote(`${header}: ${value}`)}`);
+        for (const value of values) parts.push(`-H ${quote(`${header}: ${value}`)}`);
   } else parts.push('-X POST');
   if (text) parts.push(`--data-raw ${quote(text)}`);
   const path = r.http
-    ? r.http.path + (r.http.raw_query ? `?${r.http.raw_query}` : '')
+    ? r.http.raw_path + (r.http.raw_query ? `?${r.http.raw_query}` : '')
     : `/api/v1/functions/${name}/invoke`;
   if (r.http && isPublic) return ['curl', ...parts, quote(location.origin + path)].join(' ');
   return curlOf(path, ...parts);
 }
 
 /** The traceparent of a request, which names its trace (W3C): 00-TRACE-SPAN-flags. */
-export function traceId(headers: Record<string, string> | undefined): string | undefined {
-  const value = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'traceparent')?.[1];
-  return value && /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(value)?.[1];
+export function traceId(headers: Headers | null | undefined): string | undefined {
+  const found = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'traceparent');
+  const value = found?.[1][0];
+  return value ? /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(value)?.[1] : undefined;
 }
