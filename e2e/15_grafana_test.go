@@ -19,12 +19,7 @@ import (
 // beside it says, all have an answer.
 func Test15GrafanaDashboard(t *testing.T) {
 	needsRoot(t)
-	if _, err := exec.LookPath("prometheus"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("there is no prometheus here")
-	}
+	needsPrometheus(t)
 	s := MustServe(t, t.TempDir())
 	s.MustDeploy("lamp", map[string]string{"main.py": `
 def handler(event, context):
@@ -161,9 +156,19 @@ func dashboardQueries(t *testing.T, file string) (queries []string) {
 
 type prometheus struct{ url string }
 
+func needsPrometheus(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("prometheus"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("there is no prometheus here")
+	}
+}
+
 // startPrometheus scrapes a server with the configuration that is shipped,
 // each second.
-func startPrometheus(t *testing.T, s *Server) prometheus {
+func startPrometheus(t *testing.T, s *Server, flags ...string) prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	b, err := os.ReadFile("../deploy/grafana/prometheus.yml")
@@ -187,8 +192,10 @@ func startPrometheus(t *testing.T, s *Server) prometheus {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
-		"--web.listen-address", "127.0.0.1:0")
+	cmd := exec.Command("prometheus", append([]string{
+		"--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
+		"--web.listen-address", "127.0.0.1:0",
+	}, flags...)...)
 	log := &syncBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
