@@ -30,7 +30,7 @@ type Capture struct {
 	At         time.Time       `json:"at"` // of the invocation
 	Request    CapturedRequest `json:"request"`
 	Reply      *CapturedReply  `json:"reply"`    // null if there was none
-	Redacted   []string        `json:"redacted"` // what was taken out: "header authorization", "body password"
+	Redacted   []string        `json:"redacted"` // what was taken out of both: "header authorization", "body password"
 }
 
 // MaxCapture is how much is kept of a body, in bytes.
@@ -41,6 +41,7 @@ type CapturedRequest struct {
 	Kind string       `json:"kind"` // "http" or "json"
 	HTTP *HTTPRequest `json:"http,omitempty"`
 	CapturedBody
+	Redacted []string `json:"redacted,omitempty"` // what was taken out of the request
 }
 
 // CapturedReply is what the handler answered.
@@ -56,4 +57,13 @@ type CapturedBody struct {
 	Base64    bool   `json:"base64"`    // Body is that of bytes that aren't text
 	Truncated bool   `json:"truncated"` // there was more, or it was of a kind in which secrets can't be found
 	Bytes     int64  `json:"bytes"`     // of the whole
+}
+
+// Lacks says what the captured event has lost: nothing if it can be sent once
+// more as it was.
+func (c *Capture) Lacks() []string {
+	if c.Request.Truncated {
+		return append([]string{"the end of the body"}, c.Request.Redacted...)
+	}
+	return c.Request.Redacted
 }

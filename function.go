@@ -51,6 +51,7 @@ type Config struct {
 	KeepAlive    Duration          `json:"keep_alive"`  // idle time before a sandbox is let go; 0 is the server's
 	Batch        Batch             `json:"batch"`
 	OnDisconnect Disconnect        `json:"on_disconnect,omitempty"`
+	Capture      CaptureMode       `json:"capture,omitempty"` // "" is CaptureErrors
 }
 
 // Batch is how synchronous calls are put together; Size 0 or 1 means not at all.
@@ -80,7 +81,7 @@ const (
 // DefaultConfig is what a function gets that configures nothing.
 func DefaultConfig() Config {
 	return Config{
-		Limits: DefaultLimits(), Network: NetworkNone, Concurrency: 1, OnDisconnect: DisconnectCancel,
+		Limits: DefaultLimits(), Network: NetworkNone, Concurrency: 1, OnDisconnect: DisconnectCancel, Capture: CaptureErrors,
 	}
 }
 
@@ -123,6 +124,8 @@ func (c Config) Validate() error {
 		return bad("batch.wait", "is %s, out of range", c.Batch.Wait).WithHint("use 0 to 1m")
 	case c.OnDisconnect != DisconnectCancel && c.OnDisconnect != DisconnectFinish:
 		return bad("on_disconnect", "%q is not known", c.OnDisconnect).WithHint("use cancel or finish")
+	case c.Capture != "" && c.Capture != CaptureOff && c.Capture != CaptureErrors && c.Capture != CaptureSampled:
+		return bad("capture", "%q is not known", c.Capture).WithHint("use off, errors or sampled")
 	}
 	size := 0
 	for k, v := range c.Env {

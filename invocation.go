@@ -106,6 +106,7 @@ type Invocation struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Frame       string `json:"frame,omitempty"` // where in its own code a function failed: "main.py:12 in handler"
 
+	Captured bool   `json:"captured,omitempty"`  // what it was asked and answered is kept, see [Capture]
 	ReplayOf string `json:"replay_of,omitempty"` // id of the invocation whose event it had
 }
 
@@ -120,8 +121,9 @@ type Trigger string
 
 // The triggers.
 const (
-	TriggerHTTP Trigger = "http" // a route
-	TriggerAPI  Trigger = "api"  // the invoke operation
+	TriggerHTTP   Trigger = "http"   // a route
+	TriggerAPI    Trigger = "api"    // the invoke operation
+	TriggerReplay Trigger = "replay" // an earlier event, once more
 )
 
 // Usage is what a sandbox used, as the kernel counts it.

@@ -12,6 +12,7 @@ const (
 	HeaderInvocation = "X-Hearth-Invocation-Id"
 	HeaderVersion    = "X-Hearth-Version"
 	HeaderStart      = "X-Hearth-Start"
+	HeaderReplayOf   = "X-Hearth-Replay-Of" // of replays alone: the id of the invocation whose event it was
 )
 
 // What lists of invocations take besides the outcomes and starts that there are.
@@ -37,18 +38,19 @@ type FunctionInfo struct {
 // default; Public, Routes and CORS, which belong to the function and not to the
 // version, stay as they are.
 type DeployConfig struct {
-	Runtime      string            `json:"runtime,omitempty" doc:"a runtime (python3.11), a language (python) or nothing, to guess from the code"`
-	Handler      string            `json:"handler,omitempty" doc:"module.function; nothing, to guess from the code"`
-	Sandbox      string            `json:"sandbox,omitempty" doc:"name of the sandbox driver"`
-	Limits       hearth.Limits     `json:"limits,omitzero"`
-	Env          map[string]string `json:"env,omitempty"`
-	Network      hearth.Network    `json:"network,omitempty" doc:"none or egress"`
-	Concurrency  int               `json:"concurrency,omitempty" doc:"invocations at once in one sandbox"`
-	MaxScale     int               `json:"max_scale,omitempty" doc:"sandboxes at once; 0 is the server's limit"`
-	MinWarm      int               `json:"min_warm,omitempty" doc:"sandboxes kept ready"`
-	KeepAlive    hearth.Duration   `json:"keep_alive,omitempty" doc:"idle time before a sandbox is let go; 0 is the server's"`
-	Batch        hearth.Batch      `json:"batch,omitzero"`
-	OnDisconnect hearth.Disconnect `json:"on_disconnect,omitempty" doc:"cancel or finish: what becomes of a call whose caller went away"`
+	Runtime      string             `json:"runtime,omitempty" doc:"a runtime (python3.11), a language (python) or nothing, to guess from the code"`
+	Handler      string             `json:"handler,omitempty" doc:"module.function; nothing, to guess from the code"`
+	Sandbox      string             `json:"sandbox,omitempty" doc:"name of the sandbox driver"`
+	Limits       hearth.Limits      `json:"limits,omitzero"`
+	Env          map[string]string  `json:"env,omitempty"`
+	Network      hearth.Network     `json:"network,omitempty" doc:"none or egress"`
+	Concurrency  int                `json:"concurrency,omitempty" doc:"invocations at once in one sandbox"`
+	MaxScale     int                `json:"max_scale,omitempty" doc:"sandboxes at once; 0 is the server's limit"`
+	MinWarm      int                `json:"min_warm,omitempty" doc:"sandboxes kept ready"`
+	KeepAlive    hearth.Duration    `json:"keep_alive,omitempty" doc:"idle time before a sandbox is let go; 0 is the server's"`
+	Batch        hearth.Batch       `json:"batch,omitzero"`
+	OnDisconnect hearth.Disconnect  `json:"on_disconnect,omitempty" doc:"cancel or finish: what becomes of a call whose caller went away"`
+	Capture      hearth.CaptureMode `json:"capture,omitempty" doc:"off, errors or sampled: of which calls it is kept what they were asked and answered"`
 
 	Public *bool           `json:"public,omitempty" doc:"its routes need no key"`
 	Routes *[]hearth.Route `json:"routes,omitempty"`

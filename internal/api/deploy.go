@@ -302,6 +302,9 @@ func configOf(cfg rest.DeployConfig) hearth.Config {
 	if cfg.OnDisconnect != "" {
 		c.OnDisconnect = cfg.OnDisconnect
 	}
+	if cfg.Capture != "" {
+		c.Capture = cfg.Capture
+	}
 	return c
 }
 

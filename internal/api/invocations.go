@@ -15,7 +15,7 @@ type invocationsInput struct {
 	Function    string           `query:"function"`
 	Version     int              `query:"version" minimum:"1"`
 	Outcome     []hearth.Outcome `query:"outcome,explode" enum:"failed,ok,function_error,timeout,out_of_memory,crashed,throttled,cancelled,platform_error" doc:"repeatable; failed is all but ok, throttled and cancelled"`
-	Trigger     hearth.Trigger   `query:"trigger" enum:"http,api"`
+	Trigger     hearth.Trigger   `query:"trigger" enum:"http,api,replay"`
 	Start       []hearth.Start   `query:"start,explode" enum:"cold,warm,prewarmed,forked,spawned,restored" doc:"repeatable; cold is all but warm"`
 	MinDuration string           `query:"min_duration" doc:"took so long or longer" example:"300ms"`
 	MaxDuration string           `query:"max_duration" doc:"took so long or shorter" example:"3s"`

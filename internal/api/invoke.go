@@ -200,7 +200,7 @@ func (a *API) invoke(w http.ResponseWriter, r *http.Request, c engine.Call, id i
 	setReplyHeaders(w, r, reply)
 	w.Header().Set(rest.HeaderVersion, strconv.Itoa(reply.Version))
 	w.Header().Set(rest.HeaderStart, string(reply.Start))
-	if c.Trigger == hearth.TriggerAPI {
+	if c.Trigger != hearth.TriggerHTTP {
 		// A browser that shows a reply must not take it for a page of ours.
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if w.Header().Get("Content-Type") == "" {

@@ -62,7 +62,7 @@ func (o operation) doc(change func(*huma.Operation)) operation {
 // table is the one table of operations.
 func (a *API) table() []operation {
 	return slices.Concat(
-		a.functionOps(), a.versionOps(), a.deployOps(), a.invocationOps(), a.logOps(), a.streamOps(), a.errorOps(), a.metricOps(),
+		a.functionOps(), a.versionOps(), a.deployOps(), a.invocationOps(), a.logOps(), a.streamOps(), a.errorOps(), a.captureOps(), a.metricOps(),
 		a.templateOps(), a.historyOps(), a.testEventOps(),
 		a.sandboxOps(), a.userOps(), a.keyOps(), a.selfOps(),
 	)

@@ -15,7 +15,7 @@ func patched(v hearth.Version, patch []byte) (rest.DeployConfig, error) {
 	old, err := json.Marshal(rest.DeployConfig{
 		Runtime: v.Runtime, Handler: v.Handler, Sandbox: v.Sandbox, Limits: c.Limits, Env: c.Env, Network: c.Network,
 		Concurrency: c.Concurrency, MaxScale: c.MaxScale, MinWarm: c.MinWarm, KeepAlive: c.KeepAlive,
-		Batch: c.Batch, OnDisconnect: c.OnDisconnect,
+		Batch: c.Batch, OnDisconnect: c.OnDisconnect, Capture: c.Capture,
 	})
 	if err != nil {
 		return cfg, err

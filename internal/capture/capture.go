@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -30,6 +31,9 @@ const (
 	okBurst     = 5
 )
 
+// maxFunctions bounds what is remembered of how often each was captured.
+const maxFunctions = 10_000
+
 // Keeper makes captures. Its methods may be called concurrently.
 type Keeper struct {
 	rec Recorder
@@ -50,18 +54,14 @@ func New(rec Recorder, log *slog.Logger) *Keeper {
 	return &Keeper{rec: rec, log: log, limits: map[string]*limits{}}
 }
 
-// Forget drops what is known of a function that was deleted.
-func (k *Keeper) Forget(function string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.limits, function)
-}
-
 func (k *Keeper) allow(i *hearth.Invocation) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := k.limits[i.Function]
 	if l == nil {
+		if len(k.limits) >= maxFunctions { // most of them deleted long ago
+			clear(k.limits)
+		}
 		l = &limits{rate.NewLimiter(failedEvery, failedBurst), rate.NewLimiter(okEvery, okBurst)}
 		k.limits[i.Function] = l
 	}
@@ -72,11 +72,12 @@ func (k *Keeper) allow(i *hearth.Invocation) bool {
 }
 
 // Capture keeps what an invocation was asked and answered (nil if it wasn't),
-// unless there were too many of late. It takes some tens of microseconds for
-// each kilobyte, and neither changes nor keeps what it is given.
-func (k *Keeper) Capture(i *hearth.Invocation, e hearth.Event, a *hearth.Answer) {
+// unless there were too many of late, and reports whether it did. It takes some
+// tens of microseconds for each kilobyte, and neither changes nor keeps what it
+// is given.
+func (k *Keeper) Capture(i *hearth.Invocation, e hearth.Event, a *hearth.Answer) (kept bool) {
 	if !k.allow(i) {
-		return
+		return false
 	}
 	// What strangers sent is read here. A mistake of ours must cost the capture,
 	// not the server.
@@ -86,12 +87,14 @@ func (k *Keeper) Capture(i *hearth.Invocation, e hearth.Event, a *hearth.Answer)
 		}
 	}()
 	k.rec.RecordCapture(Of(i, e, a))
+	return true
 }
 
 // Of makes the capture of an invocation.
 func Of(i *hearth.Invocation, e hearth.Event, a *hearth.Answer) hearth.Capture {
 	r := redactor{took: []string{}}
 	c := hearth.Capture{Invocation: i.ID, Function: i.Function, Version: i.Version, At: i.At, Request: r.request(e)}
+	c.Request.Redacted = slices.Clone(r.took)
 	if a != nil {
 		c.Reply = &hearth.CapturedReply{Status: a.Status, Headers: r.headers(a.Headers), CapturedBody: r.body(a.Headers, a.Body, a.Bytes)}
 	}

@@ -24,6 +24,7 @@ type Config struct {
 
 	// Each of these may be nil.
 	Recorder Recorder
+	Capturer Capturer
 	Observer Observer
 	Refilled func(p PoolInfo, took time.Duration)                            // a prewarmed sandbox was made to replace one; must not block
 	Output   func(function string, version int, invocation string) LogWriter // "" is output between invocations
@@ -76,6 +77,13 @@ type Recorder interface {
 	RecordInvocation(i hearth.Invocation)
 }
 
+// Capturer keeps what invocations were asked and answered; *capture.Keeper is
+// one. It reports whether it did. It must not block, nor keep or change what it
+// is given; a is nil where there was no reply.
+type Capturer interface {
+	Capture(i *hearth.Invocation, e hearth.Event, a *hearth.Answer) bool
+}
+
 // Observer counts finished invocations; *metrics.Collector is one. It must not
 // block, nor keep the pointer.
 type Observer interface {
@@ -120,6 +128,9 @@ func (c Config) withDefaults() Config {
 	if c.Recorder == nil {
 		c.Recorder = nobody{}
 	}
+	if c.Capturer == nil {
+		c.Capturer = nobody{}
+	}
 	if c.Observer == nil {
 		c.Observer = nobody{}
 	}
@@ -142,8 +153,9 @@ func fill[T comparable](dst *T, def T) {
 // nobody listens where the configuration names no one.
 type nobody struct{}
 
-func (nobody) RecordInvocation(hearth.Invocation)      {}
-func (nobody) Observe(*hearth.Invocation)              {}
-func (nobody) Write(string, string, time.Time, []byte) {}
-func (nobody) Platform(string, ...any)                 {}
-func (nobody) Close()                                  {}
+func (nobody) RecordInvocation(hearth.Invocation)                            {}
+func (nobody) Observe(*hearth.Invocation)                                    {}
+func (nobody) Capture(*hearth.Invocation, hearth.Event, *hearth.Answer) bool { return false }
+func (nobody) Write(string, string, time.Time, []byte)                       {}
+func (nobody) Platform(string, ...any)                                       {}
+func (nobody) Close()                                                        {}

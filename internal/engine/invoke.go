@@ -29,6 +29,7 @@ type call struct {
 	settled  bool
 	handling time.Time
 	ended    time.Time // when the caller had its answer; what is read of the sandbox afterwards doesn't count
+	answer   *answer   // for the capture, where there may be one
 	log      LogWriter // made at the first line; guarded by the output of i
 }
 
@@ -60,7 +61,7 @@ func (e *Engine) Invoke(ctx context.Context, in Call) (*Reply, error) {
 	}
 	began := time.Now()
 	c := &call{e: e, Call: in, began: began, inv: hearth.Invocation{
-		ID: in.ID, Function: in.Function, Trigger: in.Trigger, Caller: in.Caller, TraceID: hearth.TraceID(in.Trace),
+		ID: in.ID, Function: in.Function, Trigger: in.Trigger, Caller: in.Caller, TraceID: hearth.TraceID(in.Trace), ReplayOf: in.ReplayOf,
 		At: hearth.Moment(began), RequestBytes: int64(len(in.Event.Body)),
 	}}
 	for n := 1; ; n++ {
@@ -231,6 +232,7 @@ func (c *call) result(ctx context.Context, done context.CancelFunc, began time.T
 		ID: c.ID, Version: c.pool.v.Number, Start: c.inv.Start,
 		Status: res.Status, Headers: res.Headers, Length: -1,
 	}
+	c.answered(res, body, more)
 	if more {
 		reply.Body = c.stream(ctx, done, body)
 		return reply, nil, false
@@ -477,6 +479,7 @@ func (c *call) record(why *hearth.Error) {
 	if c.log != nil {
 		c.log.Close()
 	}
+	c.capture()
 	c.e.cfg.Recorder.RecordInvocation(*v)
 	c.e.cfg.Observer.Observe(v)
 	if c.Observer != nil {

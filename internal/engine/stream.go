@@ -31,6 +31,7 @@ func (c *call) stream(ctx context.Context, done context.CancelFunc, first []byte
 	s := &stream{c: c, ctx: ctx, done: done, buf: first}
 	s.reading, s.stopRead = context.WithCancel(ctx)
 	c.inv.ReplyBytes = int64(len(first))
+	c.answer.add(first)
 	// Nobody may be reading when the time is up, or the engine stops.
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,6 +77,7 @@ func (s *stream) fetch() error {
 	case err == nil:
 		s.buf = p
 		s.c.inv.ReplyBytes += int64(len(p))
+		s.c.answer.add(p)
 		return nil
 	case err == io.EOF: //nolint:errorlint // wrapped, it is the end of the wire and not of the stream
 		s.finished()

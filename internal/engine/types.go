@@ -17,6 +17,7 @@ type Call struct {
 	Caller   string
 	Event    hearth.Event
 	Trace    string // W3C traceparent, "" for none
+	ReplayOf string // id of the invocation whose event it is, "" for a new one
 
 	// Observer, if set, is told of the record of this call when it is over,
 	// after that of the engine. A call without a record is not told.

@@ -21,6 +21,7 @@ import (
 	"hearth/client/rest"
 	"hearth/internal/api"
 	"hearth/internal/bundle"
+	"hearth/internal/capture"
 	"hearth/internal/config"
 	"hearth/internal/engine"
 	"hearth/internal/live"
@@ -182,7 +183,7 @@ func (s *Server) engineConfig() engine.Config {
 	c := s.cfg
 	return engine.Config{
 		Drivers: s.drivers.byName(), DefaultDriver: c.Sandbox, Runtime: s.catalog.Get, Code: s.bundles,
-		Recorder: recorder{s.store, s.live}, Observer: s.metrics, Logger: s.log,
+		Recorder: recorder{s.store, s.live}, Capturer: capture.New(s.store, s.log), Observer: s.metrics, Logger: s.log,
 		Refilled: func(p engine.PoolInfo, took time.Duration) {
 			s.metrics.ObserveRefill(metrics.PoolKey{Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network)}, took)
 		},

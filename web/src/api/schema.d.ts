@@ -293,6 +293,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invocations/{id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what a call was asked and answered
+         * @description The first 8 KiB of the event and of the reply, without what looks like a secret; `redacted` tells what was taken out. Which calls are captured is the function's `capture`: those that failed (`errors`), now and then one that didn't as well (`sampled`), or none (`off`).
+         */
+        get: operations["get-capture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invocations/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call a function once more with a captured event
+         * @description The reply is that of the new call, raw, as of the invoke operation or of a route; its headers also hold X-Hearth-Replay-Of. An event of which something was cut off or taken out is refused with `conflict`, unless `force` is true: then the function gets `[redacted]` where the secrets were.
+         */
+        post: operations["replay-invocation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -670,8 +710,42 @@ export interface components {
             methods?: string[] | null;
             origins: string[] | null;
         };
+        Capture: {
+            /** Format: date-time */
+            at: string;
+            function: string;
+            invocation: string;
+            redacted: string[] | null;
+            reply: components["schemas"]["CapturedReply"];
+            request: components["schemas"]["CapturedRequest"];
+            /** Format: int64 */
+            version: number;
+        };
+        CapturedReply: {
+            base64: boolean;
+            body: string;
+            /** Format: int64 */
+            bytes: number;
+            headers?: {
+                [key: string]: string[] | null;
+            };
+            /** Format: int64 */
+            status: number;
+            truncated: boolean;
+        };
+        CapturedRequest: {
+            base64: boolean;
+            body: string;
+            /** Format: int64 */
+            bytes: number;
+            http?: components["schemas"]["HTTPRequest"];
+            kind: string;
+            redacted?: string[] | null;
+            truncated: boolean;
+        };
         Config: {
             batch: components["schemas"]["Batch"];
+            capture?: string;
             /** Format: int64 */
             concurrency: number;
             env?: {
@@ -752,6 +826,8 @@ export interface components {
         };
         DeployConfig: {
             batch?: components["schemas"]["Batch"];
+            /** @description off, errors or sampled: of which calls it is kept what they were asked and answered */
+            capture?: string;
             /**
              * Format: int64
              * @description invocations at once in one sandbox
@@ -991,6 +1067,20 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        HTTPRequest: {
+            headers: {
+                [key: string]: string[] | null;
+            };
+            host: string;
+            method: string;
+            path: string;
+            protocol: string;
+            raw_path: string;
+            raw_query: string;
+            route: string;
+            scheme: string;
+            source_ip: string;
+        };
         HostSeries: {
             /** @description 0 to 1 of all cores */
             cpu: (number | null)[];
@@ -1022,6 +1112,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             caller?: string;
+            captured?: boolean;
             duration: string;
             error?: components["schemas"]["Error"];
             fingerprint?: string;
@@ -2377,7 +2468,7 @@ export interface operations {
                 version?: number;
                 /** @description repeatable; failed is all but ok, throttled and cancelled */
                 outcome?: ("failed" | "ok" | "function_error" | "timeout" | "out_of_memory" | "crashed" | "throttled" | "cancelled" | "platform_error")[] | null;
-                trigger?: "http" | "api";
+                trigger?: "http" | "api" | "replay";
                 /** @description repeatable; cold is all but warm */
                 start?: ("cold" | "warm" | "prewarmed" | "forked" | "spawned" | "restored")[] | null;
                 /** @description took so long or longer */
@@ -2443,6 +2534,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Invocation"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capture"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "replay-invocation": {
+        parameters: {
+            query?: {
+                /** @description the active one if not given */
+                version?: number;
+                /** @description also if the event isn't whole */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The handler's reply */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
                 };
             };
             /** @description A problem */
