@@ -121,7 +121,7 @@ JavaScript function and call it over HTTP.
 			root.AddCommand(c)
 		}
 	}
-	group("functions", "Functions:", a.deployCmd(), a.invokeCmd(), a.testEventsCmd(), a.listCmd(), a.getCmd(), a.versionsCmd(), a.deploysCmd(), a.rollbackCmd(), a.deleteCmd())
+	group("functions", "Functions:", a.deployCmd(), a.invokeCmd(), a.replayCmd(), a.testEventsCmd(), a.listCmd(), a.getCmd(), a.versionsCmd(), a.deploysCmd(), a.rollbackCmd(), a.deleteCmd())
 	group("look", "Look inside:", a.logsCmd(), a.invocationsCmd(), a.errorsCmd(), a.metricsCmd(), a.usageCmd(), a.topCmd(), a.loadCmd())
 	group("server", "Server:", a.upCmd(), a.serveCmd(), a.doctorCmd(), a.loginCmd(), a.openCmd(), a.usersCmd(), a.keysCmd())
 	for _, c := range root.Commands() {

@@ -89,9 +89,11 @@ for one route, none for no origin; may be repeated (methods, headers and more: c
 	f.StringArrayVarP(&env, "env", "e", nil, "environment variable K=V, or K to take it from this shell; may be repeated")
 	f.IntVar(&s.BatchSize, "batch-size", 0, "calls put together in one")
 	f.DurationVar(&s.BatchWait, "batch-wait", 0, "longest wait for a batch to fill")
+	f.StringVar(&s.Capture, "capture", "", "off, errors or sampled: of which calls the server keeps what they were asked and answered (default errors)")
 	f.StringVar(&s.OnDisconnect, "on-disconnect", "", "cancel or finish: what becomes of a call whose caller went away (default cancel)")
 	for flag, values := range map[string][]string{
 		"runtime": {"python", "nodejs"}, "language": {"python", "javascript"}, "network": {"none", "egress"}, "on-disconnect": {"cancel", "finish"},
+		"capture": {"off", "errors", "sampled"},
 	} {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}

@@ -83,6 +83,11 @@ func (a *App) reply(ctx context.Context, name string, verbose bool, call func(co
 	if err != nil {
 		return a.failed(ctx, cl, name, err, verbose)
 	}
+	return a.printReply(ctx, cl, r, verbose)
+}
+
+// printReply writes the body of a reply, and closes it.
+func (a *App) printReply(ctx context.Context, cl *client.Client, r *client.Reply, verbose bool) error {
 	defer r.Body.Close()
 	tail := &lastByte{w: a.Out}
 	if isTerminal(a.Out) { // a file or a pipe gets every byte
@@ -102,7 +107,7 @@ func (a *App) reply(ctx context.Context, name string, verbose bool, call func(co
 			return e
 		}
 		return hearth.Errorf(hearth.CodeFunctionCrashed, "the reply broke off: %w", err).
-			WithHint("see: hearth logs %s", name)
+			WithHint("see: hearth invocations %s", r.Invocation)
 	}
 	if tail.last != '\n' && isTerminal(a.Out) {
 		_, _ = io.WriteString(a.Out, "\n")

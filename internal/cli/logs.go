@@ -144,7 +144,7 @@ func (a *App) invocationsCmd() *cobra.Command {
 	var since, until moment
 	c := &cobra.Command{
 		Use: "invocations [NAME | ID]", Aliases: []string{"calls"}, Short: "List calls, newest first, or show one",
-		Example:           "  hearth invocations hello --failed --since 1h\n  hearth invocations --sort slowest --start cold\n  hearth invocations 01JABCDEFGHJKMNPQRSTVWXYZ0",
+		Example:           "  hearth invocations hello --failed --since 1h\n  hearth invocations --slowest --cold\n  hearth invocations get 01JABCDEFGHJKMNPQRSTVWXYZ0",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeFunctions,
 		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
@@ -184,6 +184,7 @@ func (a *App) invocationsCmd() *cobra.Command {
 			return nil
 		}),
 	}
+	c.AddCommand(a.invocationCmd())
 	f := c.Flags()
 	f.IntVarP(&n, "lines", "n", 20, "how many")
 	f.StringSliceVar(&outcomes, "outcome", nil, "failed, ok, function_error, timeout, out_of_memory, crashed, throttled, cancelled or platform_error; may be repeated")
@@ -213,6 +214,19 @@ func (a *App) invocationsCmd() *cobra.Command {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return c
+}
+
+func (a *App) invocationCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "get ID", Short: "Show one call: its phases, error and log, and what it was asked and answered", Args: cobra.ExactArgs(1),
+		RunE: a.with(func(ctx context.Context, cl *client.Client, args []string) error {
+			id := strings.ToUpper(args[0])
+			if !isULID(id) {
+				return usage("%q is not the id of a call", args[0]).WithHint("hearth invocations lists them")
+			}
+			return a.invocation(ctx, cl, id)
+		}),
+	}
 }
 
 // isULID tells an id from a function's name, which has no capitals.
@@ -250,10 +264,10 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 	}
 	p := a.out()
 	if p.form == formatJSON {
-		p.json(i)
-		return nil
+		return a.invocationJSON(ctx, cl, p, i)
 	}
 	list(p, []hearth.Invocation{i}, []string{"ID", "FUNCTION", "AT", "OUTCOME", "STATUS", "START", "DURATION", "HANDLER"}, invocationRow(p), "")
+	var before hearth.Duration
 	for _, ph := range []struct {
 		name string
 		d    hearth.Duration
@@ -261,7 +275,11 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 		{"queue", i.Phases.Queue}, {"sandbox", i.Phases.Sandbox}, {"load", i.Phases.Load},
 		{"import", i.Phases.Import}, {"handler", i.Phases.Handler}, {"reply", i.Phases.Reply},
 	} {
-		p.printf("  %-8s %9s %s\n", ph.name, millis(ph.d), p.green(bar(ph.d.Std(), i.Duration.Std(), 40)))
+		p.printf("  %-8s %9s %s\n", ph.name, millis(ph.d), p.green(waterfall(before.Std(), ph.d.Std(), i.Duration.Std(), 40)))
+		before += ph.d
+	}
+	if i.ReplayOf != "" {
+		p.printf("  %-8s %s\n", "replay", i.ReplayOf)
 	}
 	if i.TraceID != "" {
 		p.printf("  %-8s %s\n", "trace", i.TraceID)
@@ -269,7 +287,15 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 	if i.Error != nil {
 		p.printf("%s %s: %s\n", p.red("error"), harmless(first(i.Error.Type, string(i.Error.Code))), harmless(i.Error.Message))
 		if i.Error.Trace != "" {
-			p.printf("%s\n", p.dim(harmless(i.Error.Trace)))
+			p.printf("%s\n", p.dim(harmless(strings.TrimRight(i.Error.Trace, "\n"))))
+		}
+		if i.Error.Hint != "" {
+			p.printf("%s %s\n", p.bold("next: "), harmless(i.Error.Hint))
+		}
+	}
+	if i.Captured {
+		if err := a.capture(ctx, cl, p, id); err != nil && hearth.ErrorCode(err) != hearth.CodeNotFound { // its time may be over
+			return err
 		}
 	}
 	lines, err := client.Collect(func(pg client.Page) (rest.List[hearth.LogLine], error) {
@@ -281,11 +307,41 @@ func (a *App) invocation(ctx context.Context, cl *client.Client, id string) erro
 	return err
 }
 
-// bar draws part of whole as blocks, at least one for anything over nothing.
-func bar(part, whole time.Duration, width int) string {
+// invocationJSON shows a call with all that belongs to it as one document.
+func (a *App) invocationJSON(ctx context.Context, cl *client.Client, p *printer, i hearth.Invocation) error {
+	out := struct {
+		hearth.Invocation
+		Capture *hearth.Capture  `json:"capture,omitempty"`
+		Log     []hearth.LogLine `json:"log"`
+	}{Invocation: i, Log: []hearth.LogLine{}}
+	if i.Captured {
+		c, err := cl.Capture(ctx, i.ID)
+		switch hearth.ErrorCode(err) {
+		case "":
+			out.Capture = &c
+		case hearth.CodeForbidden, hearth.CodeNotFound:
+		default:
+			return err
+		}
+	}
+	lines, err := client.Collect(func(pg client.Page) (rest.List[hearth.LogLine], error) {
+		return cl.Logs(ctx, client.LogsQuery{Invocation: i.ID}, pg)
+	})
+	if err != nil {
+		return err
+	}
+	out.Log = append(out.Log, lines...)
+	p.json(out)
+	return nil
+}
+
+// waterfall draws part of whole as blocks, at least one for anything over
+// nothing, behind as many blanks as what came before it would be.
+func waterfall(before, part, whole time.Duration, width int) string {
 	if part <= 0 || whole <= 0 {
 		return ""
 	}
-	n := max(1, min(width, int(int64(width)*int64(part)/int64(whole))))
-	return string(slices.Repeat([]rune{'█'}, n))
+	at := func(d time.Duration) int { return max(0, min(width, int(int64(width)*int64(d)/int64(whole)))) }
+	from := min(at(before), width-1)
+	return strings.Repeat(" ", from) + strings.Repeat("█", max(1, at(before+part)-from))
 }

@@ -312,3 +312,76 @@ func TestUsageGivesAdvice(t *testing.T) {
 		t.Errorf("exit code %d", r.code)
 	}
 }
+
+func TestACallIsShownWhole(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("hello", rest.DeployConfig{})
+	s := newShell(t, e)
+	a := e.Do("POST", "/fn/hello/shop?page=2&token=abc", `{"log":"a line","fail":"ValueError: no oil","pin":"1234"}`, servertest.Auth(e.Key), "Cookie: a=b")
+	id := a.Header.Get(rest.HeaderInvocation)
+	for _, args := range [][]string{{"invocations", id}, {"invocations", "get", strings.ToLower(id)}} {
+		wants(t, s.must(args...), id, "handler", "█", "ValueError: no oil", "request POST /shop?page=2&token=%5Bredacted%5D", "Cookie: [redacted]",
+			`"pin":"[redacted]"`, "taken out: query token, header cookie, body pin", "a line")
+	}
+	v := mustJSON[struct {
+		ID      string
+		Capture *hearth.Capture
+		Log     []hearth.LogLine
+	}](t, s.must("invocations", "get", id, "-o", "json"))
+	if v.ID != id || v.Capture == nil || v.Capture.Request.HTTP.Path != "/shop" || len(v.Log) == 0 || v.Log[0].Text != "a line" {
+		t.Errorf("got %+v", v)
+	}
+	if r := s.run("invocations", "get", "nothing"); r.code != ExitUsage || !strings.Contains(r.err, "not the id of a call") {
+		t.Errorf("exit code %d, %s", r.code, r.err)
+	}
+	_, key := e.User("vera", hearth.RoleViewer)
+	s.env["HEARTH_API_KEY"] = key
+	out := s.must("invocations", "get", id)
+	wants(t, out, "for developers", "a line")
+	if strings.Contains(out, "page=2") {
+		t.Errorf("a viewer sees %s", out)
+	}
+}
+
+func TestWaterfall(t *testing.T) {
+	for want, got := range map[string]string{
+		"":           waterfall(0, 0, 10, 10),
+		"█":          waterfall(0, 1, 1000, 10),
+		"██████████": waterfall(0, 10, 10, 10),
+		"     █████": waterfall(5, 5, 10, 10),
+		"         █": waterfall(10, 1, 10, 10), // phases that are measured apart may come to more than the whole
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestReplay(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("hello", rest.DeployConfig{Capture: hearth.CaptureSampled})
+	s := newShell(t, e)
+	id := func(body string, headers ...string) string {
+		return e.Do("POST", "/fn/hello/", body, append(headers, servertest.Auth(e.Key))...).Header.Get(rest.HeaderInvocation)
+	}
+	if out := s.must("replay", id(`{"echo":{"n":1}}`)); strings.TrimSpace(out) != `{"n":1}` {
+		t.Errorf("got %q", out)
+	}
+	r := s.run("replay", "-v", id(`{"fail":"ValueError: no oil"}`))
+	if r.code != ExitFunction || !strings.Contains(r.err, "error: ValueError: no oil") || !strings.Contains(r.err, "phases") {
+		t.Errorf("a failure: %d, %s", r.code, r.err)
+	}
+	if r := s.run("replay", id(`{"echo":1,"status":404}`)); r.code != ExitOK || strings.TrimSpace(r.out) != "1" || !strings.Contains(r.err, "404") {
+		t.Errorf("a status of its own: %d, %s, %s", r.code, r.out, r.err)
+	}
+	secret := id(`{"echo":{"token":"abc"}}`)
+	if r := s.run("replay", secret); r.code != ExitUsage || !strings.Contains(r.err, "--force") {
+		t.Errorf("without its secret: %d, %s", r.code, r.err)
+	}
+	wants(t, s.must("replay", "--force", secret), "[redacted]")
+	for _, args := range [][]string{{"replay", "hello"}, {"replay", "01ARZ3NDEKTSV4RRFFQ69G5FAV"}} {
+		if r := s.run(args...); r.code != ExitUsage || !strings.Contains(r.err, "next:") {
+			t.Errorf("%v: %d, %s", args, r.code, r.err)
+		}
+	}
+}

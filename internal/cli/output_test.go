@@ -28,7 +28,7 @@ func TestBar(t *testing.T) {
 		part, whole time.Duration
 		want        int
 	}{{0, 10, 0}, {5, 0, 0}, {-1, 10, 0}, {1, 1000, 1}, {5, 10, 5}, {10, 10, 10}, {20, 10, 10}, {time.Hour, 2 * time.Hour, 5}} {
-		if got := strings.Count(bar(c.part, c.whole, 10), "█"); got != c.want {
+		if got := strings.Count(waterfall(0, c.part, c.whole, 10), "█"); got != c.want {
 			t.Errorf("%v of %v is %d blocks, want %d", c.part, c.whole, got, c.want)
 		}
 	}

@@ -165,6 +165,7 @@ type settings struct {
 	BatchSize    int               `yaml:"batch-size"`
 	BatchWait    time.Duration     `yaml:"batch-wait"`
 	OnDisconnect string            `yaml:"on-disconnect"`
+	Capture      string            `yaml:"capture"`
 	CORS         *cors             `yaml:"cors"`
 
 	Message string      // by flag only: it is of one deploy
@@ -439,6 +440,7 @@ func (s settings) overlay(flags settings) settings {
 	pick(&s.BatchSize, flags.BatchSize, byFlag("batch-size"))
 	pick(&s.BatchWait, flags.BatchWait, byFlag("batch-wait"))
 	pick(&s.OnDisconnect, flags.OnDisconnect, flags.OnDisconnect != "")
+	pick(&s.Capture, flags.Capture, flags.Capture != "")
 	pick(&s.Public, flags.Public, byFlag("public"))
 	s.Message = flags.Message
 	if len(flags.Route) > 0 {
@@ -472,7 +474,7 @@ func (s settings) config() (rest.DeployConfig, error) {
 			MemoryMiB: int(s.Memory), CPU: s.CPU, Timeout: hearth.Duration(s.Timeout), PIDs: s.PIDs, TmpMiB: int(s.Tmp),
 		},
 		Env: s.Env, Network: hearth.Network(s.Network), Concurrency: s.Concurrency, MaxScale: s.MaxScale, MinWarm: s.MinWarm,
-		KeepAlive: hearth.Duration(s.KeepAlive), OnDisconnect: hearth.Disconnect(s.OnDisconnect),
+		KeepAlive: hearth.Duration(s.KeepAlive), OnDisconnect: hearth.Disconnect(s.OnDisconnect), Capture: hearth.CaptureMode(s.Capture),
 		Batch: hearth.Batch{Size: s.BatchSize, Wait: hearth.Duration(s.BatchWait)}, Message: s.Message,
 	}
 	for _, x := range []struct {
