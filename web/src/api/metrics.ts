@@ -23,9 +23,9 @@ export interface MetricsQuery {
  * Metrics over the time range of the address, read again as time goes on: every few seconds for short
  * ranges, rarely for long ones. One call answers for many functions; don't call it for each.
  */
-export function useMetricsQuery(query: MetricsQuery, { enabled = true } = {}) {
+export function useMetricsQuery(query: MetricsQuery, { enabled = true, atMostEvery = 2_000 } = {}) {
   const { range, key } = useTimeRange();
-  const every = Math.max(2_000, Math.min(60_000, (range.seconds * 1000) / 600));
+  const every = Math.max(atMostEvery, Math.min(60_000, (range.seconds * 1000) / 600));
   const interval = usePolling(every);
   return useQuery({
     queryKey: ['metrics', key, query],

@@ -17,11 +17,12 @@ interface SparklineProps {
 
 /** A small line without axes. Gaps are gaps. */
 export const Sparkline = memo(function Sparkline(props: SparklineProps) {
-  const { values, label, width = 110, height = 28, color = '--chart-1', max, stretch } = props;
+  const { values, label, width = 100, height = 28, color = '--chart-1', max, stretch } = props;
   const top = max ?? greatest(values) ?? 0;
   const paths = sparkPaths(values, width, height - 3, top);
   return (
     <svg
+      style={{ display: 'block' }}
       width={stretch ? '100%' : width}
       height={height}
       viewBox={`0 -1.5 ${width} ${height}`}

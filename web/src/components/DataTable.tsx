@@ -13,7 +13,7 @@ export interface Column<T> {
   /** CSS width; columns without share the rest. */
   width?: number | string;
   align?: 'right';
-  /** The column is left out on screens smaller than this. */
+  /** The column is left out where the table is narrower: 30, 44, 60, 70 rem. */
   from?: 'sm' | 'md' | 'lg' | 'xl';
   /** What to sort by. Undefined and null come last in either order. */
   sort?: (row: T) => number | string | null | undefined;

@@ -18,7 +18,9 @@ export function PaletteButton() {
       leftSection={<IconSearch size={15} stroke={1.8} />}
     >
       <span className="mantine-visible-from-md">
-        Search <Kbd size="xs">Ctrl K</Kbd>
+        <span style={{ display: 'inline-flex', gap: 8, alignItems: 'center' }}>
+          Search <Kbd size="xs">Ctrl K</Kbd>
+        </span>
       </span>
     </Button>
   );

@@ -87,8 +87,8 @@ const columns: Column<Row>[] = [
   {
     key: 'runtime',
     title: 'Runtime',
-    width: 130,
-    from: 'md',
+    width: 124,
+    from: 'lg',
     sort: (r) => r.info.version?.runtime,
     render: ({ info }) =>
       info.version ? <Tag>{info.version.runtime}</Tag> : <span className="soft">–</span>,
@@ -96,7 +96,7 @@ const columns: Column<Row>[] = [
   {
     key: 'state',
     title: 'State',
-    width: 120,
+    width: 104,
     from: 'sm',
     greatestFirst: true,
     sort: (r) => r.state.sandboxes,
@@ -105,8 +105,8 @@ const columns: Column<Row>[] = [
   {
     key: 'version',
     title: 'Version',
-    width: 84,
-    from: 'lg',
+    width: 76,
+    from: 'xl',
     align: 'right',
     greatestFirst: true,
     sort: (r) => r.info.active_version,
@@ -115,8 +115,8 @@ const columns: Column<Row>[] = [
   {
     key: 'trend',
     title: 'Trend',
-    width: 132,
-    from: 'sm',
+    width: 124,
+    from: 'md',
     render: (r) =>
       r.metrics?.requests ? (
         <Sparkline
@@ -128,7 +128,7 @@ const columns: Column<Row>[] = [
   {
     key: 'calls',
     title: 'Calls',
-    width: 84,
+    width: 68,
     align: 'right',
     greatestFirst: true,
     sort: (r) => r.metrics?.total.requests ?? 0,
@@ -141,7 +141,7 @@ const columns: Column<Row>[] = [
   {
     key: 'errors',
     title: 'Errors',
-    width: 92,
+    width: 84,
     align: 'right',
     greatestFirst: true,
     sort: (r) => called(r)?.error_rate,
@@ -159,8 +159,8 @@ const columns: Column<Row>[] = [
   {
     key: 'p50',
     title: 'p50',
-    width: 92,
-    from: 'md',
+    width: 80,
+    from: 'lg',
     align: 'right',
     greatestFirst: true,
     sort: (r) => called(r)?.p50,
@@ -169,8 +169,8 @@ const columns: Column<Row>[] = [
   {
     key: 'p95',
     title: 'p95',
-    width: 92,
-    from: 'sm',
+    width: 80,
+    from: 'md',
     align: 'right',
     greatestFirst: true,
     sort: (r) => called(r)?.p95,
@@ -179,7 +179,7 @@ const columns: Column<Row>[] = [
   {
     key: 'deployed',
     title: 'Deployed',
-    width: 116,
+    width: 104,
     from: 'lg',
     align: 'right',
     greatestFirst: true,
@@ -192,11 +192,15 @@ const columns: Column<Row>[] = [
 export default function FunctionsScreen() {
   const functions = useFunctions();
   const { range } = useTimeRange();
-  const metrics = useMetricsQuery({
-    function: ['*'],
-    fields: ['requests', 'sandboxes'],
-    step: sparkStep(range.seconds),
-  });
+  const many = (functions.data?.length ?? 0) > 200;
+  const metrics = useMetricsQuery(
+    {
+      function: ['*'],
+      fields: ['requests', 'duration', 'sandboxes'],
+      step: sparkStep(range.seconds),
+    },
+    { atMostEvery: many ? 15_000 : 2_000 },
+  );
   const [filter, setFilter] = useUrlState('filter');
   const [only, setOnly] = useUrlState('only');
   const [doomed, setDoomed] = useState<string | null>(null);
@@ -234,7 +238,8 @@ export default function FunctionsScreen() {
             {
               key: 'menu',
               title: '',
-              width: 56,
+              width: 62,
+              from: 'sm' as const,
               align: 'right' as const,
               render: (r: Row) => <RowMenu name={r.info.name} onDelete={() => setDoomed(r.info.name)} />,
             },
