@@ -13,6 +13,9 @@ export function whenSignedOut(act: () => void) {
   onSignedOut = act;
 }
 
+/** For calls that don't go through here: the server said that nobody is signed in. */
+export const whenSignedOutNow = () => onSignedOut();
+
 export const api = createClient<paths>({
   baseUrl: location.origin,
   // Looked up with each call, so that tests can put their own in its place.

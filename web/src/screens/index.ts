@@ -47,6 +47,11 @@ export const screens: Screen[] = [
     tab: { label: 'Overview' },
   },
   {
+    path: '/functions/:name/code',
+    component: lazy(() => import('./code/CodeScreen')),
+    tab: { label: 'Code' },
+  },
+  {
     path: '/functions/:name/metrics',
     component: lazy(() => import('./function-metrics/FunctionMetricsScreen')),
     tab: { label: 'Metrics' },
