@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -252,10 +253,31 @@ func (p *Page) MustSee(selector, text string) {
 	}
 }
 
-// MustClick clicks the first element that a selector names.
+// MustClick clicks the first element that a selector names, once it is there.
 func (p *Page) MustClick(selector string) {
 	p.b.t.Helper()
+	p.MustSee(selector, "")
 	p.MustEval(fmt.Sprintf("document.querySelector(%q).click()", selector))
+}
+
+// MustPush clicks the first button or link that is seen and says just this, once
+// it is there and can be clicked.
+func (p *Page) MustPush(text string) {
+	p.b.t.Helper()
+	pushed := p.MustEval(fmt.Sprintf(`new Promise(done => {
+		const look = () => {
+			const e = [...document.querySelectorAll('button, a, [role=menuitem], [role=tab], [role=option]')]
+				.find(e => e.checkVisibility() && e.innerText.trim() === %q && !e.disabled);
+			if (e) { watch.disconnect(); e.click(); done(true); }
+		};
+		const watch = new MutationObserver(look);
+		watch.observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+		setTimeout(() => { watch.disconnect(); done(false); }, %d);
+		look();
+	})`, text, (browserLimit / 2).Milliseconds()))
+	if pushed != true {
+		p.b.t.Fatalf("there is no %q to push; the page says:\n%s", text, p.MustEval("document.body.innerText"))
+	}
 }
 
 // MustType types into the first element that a selector names, key by key as far
@@ -357,16 +379,20 @@ func (p *Page) CheckAccessible(what string) {
 }
 
 // CheckClean fails the test for complaints in the console, and for requests to
-// others than the server at this address.
-func (p *Page) CheckClean(own string) {
+// others than the server at this address. Browsers complain of each answer with
+// an error's status: those to addresses that hold one of the parts were meant.
+func (p *Page) CheckClean(own string, failing ...string) {
 	p.b.t.Helper()
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	for _, c := range p.complaints {
-		p.b.t.Errorf("the console shows %s", c)
+		meant := func(part string) bool { return strings.Contains(c, "Failed to load resource") && strings.Contains(c, part) }
+		if !slices.ContainsFunc(failing, meant) {
+			p.b.t.Errorf("the console shows %s", c)
+		}
 	}
 	for _, r := range p.requests {
-		if !strings.HasPrefix(r, own+"/") {
+		if !strings.HasPrefix(r, own+"/") && !strings.HasPrefix(r, "data:") && !strings.HasPrefix(r, "blob:"+own+"/") {
 			p.b.t.Errorf("the page asks for %s", r)
 		}
 	}

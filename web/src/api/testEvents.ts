@@ -22,7 +22,7 @@ export function useSaveTestEvent(name: string) {
       unwrap(
         api.PUT('/api/v1/functions/{name}/test-events/{event}', {
           params: { path: { name, event } },
-          body: eventOf(event, input),
+          body: eventOf(input),
         }),
       ),
     onSuccess: () => queries.invalidateQueries({ queryKey: key(name) }),
@@ -41,17 +41,15 @@ export function useDeleteTestEvent(name: string) {
 }
 
 /** The event that keeps an input. */
-export function eventOf(name: string, input: TestInput): TestEvent {
-  if (input.kind === 'json') return { name, kind: 'json', body: input.body, shared: true };
+export function eventOf(input: TestInput): Schemas['PutTestEvent'] {
+  if (input.kind === 'json') return { kind: 'json', body: input.body };
   const headers = Object.fromEntries(input.headers.filter(([k]) => k.trim() !== ''));
   return {
-    name,
     kind: 'http',
     method: input.method,
     path: input.path,
     headers,
     body: input.body,
-    shared: true,
   };
 }
 

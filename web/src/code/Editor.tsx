@@ -78,7 +78,8 @@ const look = EditorView.theme({
     backgroundColor: 'color-mix(in srgb, var(--h-accent) 20%, transparent)',
   },
   '.cm-selectionMatch': { backgroundColor: 'color-mix(in srgb, var(--h-accent) 12%, transparent)' },
-  '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': {
+  '&.cm-editor .cm-matchingBracket': { backgroundColor: 'transparent' },
+  '&.cm-editor.cm-focused .cm-matchingBracket': {
     backgroundColor: 'color-mix(in srgb, var(--h-accent) 18%, transparent)',
     outline: 'none',
   },
@@ -115,6 +116,33 @@ const colors = HighlightStyle.define([
   { tag: [t.heading], fontWeight: '600' },
   { tag: [t.invalid], color: 'var(--h-bad)' },
 ]);
+
+/**
+ * Text that replaces a selection. Left to itself, the browser keeps the look of what it replaces in a style
+ * attribute, which the page's policy forbids.
+ */
+const overtype = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { ranges, main } = view.state.selection;
+    const text = event.data;
+    if (
+      event.inputType !== 'insertText' ||
+      text === null ||
+      view.composing ||
+      main.empty ||
+      ranges.length > 1
+    )
+      return false;
+    const insert = () =>
+      view.state.update(view.state.replaceSelection(text), { userEvent: 'input.type', scrollIntoView: true });
+    const handled = view.state
+      .facet(EditorView.inputHandler)
+      .some((h) => h(view, main.from, main.to, text, insert));
+    if (!handled) view.dispatch(insert());
+    event.preventDefault();
+    return true;
+  },
+});
 
 /** What is said about a file by the end of its name. */
 function language(path: string): Extension {
@@ -195,7 +223,8 @@ export default function Editor(props: EditorProps) {
           ...lintKeymap,
           indentWithTab, // Escape and then Tab leaves the editor
         ]),
-        EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false' }),
+        EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
+        overtype,
         EditorView.updateListener.of((update) => {
           if (update.docChanged) changed(update.state.doc.toString());
         }),
@@ -205,7 +234,7 @@ export default function Editor(props: EditorProps) {
   );
 
   useEffect(() => {
-    const v = new EditorView({ parent: host.current! });
+    const v = new EditorView({ parent: host.current!, extensions: EditorView.cspNonce.of(nonce()) });
     view.current = v;
     return () => {
       v.destroy();

@@ -15,7 +15,18 @@ import type { Marker } from './Editor';
 import { LazyEditor } from './LazyEditor';
 import type { Location } from './locations';
 import classes from './Workbench.module.css';
-import { add, changes, edit, find, isChanged, remove, rename, type Workspace, wrongPath } from './workspace';
+import {
+  add,
+  changes,
+  edit,
+  find,
+  isChanged,
+  remove,
+  rename,
+  type SourceFile,
+  type Workspace,
+  wrongPath,
+} from './workspace';
 
 interface WorkbenchProps {
   workspace: Workspace;
@@ -37,6 +48,15 @@ export function mainFile(w: Workspace): string {
   const usual = /^(main|index|handler|app|lambda_function)\.(py|[cm]?[jt]s)$/;
   return (
     paths.find((p) => usual.test(p)) ?? paths.find((p) => /\.(py|[cm]?[jt]s)$/.test(p)) ?? paths[0] ?? ''
+  );
+}
+
+const folderOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+/** Those of no folder first, then folder by folder. */
+function inFolders(files: SourceFile[]): SourceFile[] {
+  return [...files].sort(
+    (a, b) => folderOf(a.path).localeCompare(folderOf(b.path)) || a.path.localeCompare(b.path),
   );
 }
 
@@ -102,15 +122,19 @@ export function Workbench(props: WorkbenchProps) {
             </Tooltip>
           )}
         </div>
-        {w.files.map((f) => {
+        {inFolders(w.files).map((f) => {
           const at = f.path.lastIndexOf('/');
-          const dir = at < 0 ? '' : f.path.slice(0, at);
+          const dir = folderOf(f.path);
           const heading = dir !== folder && dir !== '' ? dir : null;
           folder = dir;
           return (
             <div key={f.path}>
               {heading && <div className={classes.folder}>{heading}/</div>}
-              <div className={classes.file} data-open={f.path === current || undefined}>
+              <div
+                className={classes.file}
+                style={{ marginLeft: dir ? 10 : 0 }}
+                data-open={f.path === current || undefined}
+              >
                 <button
                   type="button"
                   className={classes.open}

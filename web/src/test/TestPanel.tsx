@@ -211,7 +211,6 @@ export function TestPanel(props: TestPanelProps) {
               onClick={run}
               loading={busy}
               disabled={!mayRun}
-              id="test-run"
             >
               Test
             </Button>
@@ -425,9 +424,11 @@ function Result({
           </b>
           {(error?.hint ?? result.problem?.hint) && <div>{error?.hint ?? result.problem?.hint}</div>}
           {place && (
-            <Anchor component="button" type="button" size="sm" onClick={() => onLocate!(place)}>
-              Go to {place.path}, line {place.line}
-            </Anchor>
+            <div>
+              <Anchor component="button" type="button" size="sm" onClick={() => onLocate!(place)}>
+                Go to {place.path}, line {place.line}
+              </Anchor>
+            </div>
           )}
         </div>
       )}

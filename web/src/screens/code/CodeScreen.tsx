@@ -236,7 +236,6 @@ function Code({ info, source }: { info: FunctionInfo; source: Source }) {
                   disabled={changed.length === 0}
                   loading={deploy.isPending}
                   onClick={() => setAsking(!asking)}
-                  id="deploy"
                 >
                   Deploy
                 </Button>
