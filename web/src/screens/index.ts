@@ -93,6 +93,11 @@ export const screens: Screen[] = [
     nav: { label: 'Sandboxes', icon: IconBox, key: 'b' },
   },
   {
+    path: '/functions/:name/versions',
+    component: lazy(() => import('./versions/VersionsTab')),
+    tab: { label: 'Versions' },
+  },
+  {
     path: '/api-reference',
     component: lazy(() => import('./api-reference/ApiReferenceScreen')),
     nav: { label: 'API reference', icon: IconApi, key: 'a' },
