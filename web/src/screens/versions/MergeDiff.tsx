@@ -15,7 +15,10 @@ import { nonce } from '../../nonce';
 
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: 'var(--h-accent-text)' },
-  { tag: [tags.string, tags.special(tags.string), tags.regexp], color: 'var(--h-good)' },
+  {
+    tag: [tags.string, tags.special(tags.string), tags.regexp],
+    color: 'color-mix(in srgb, var(--h-good) 80%, var(--h-text))',
+  },
   { tag: [tags.comment, tags.meta], color: 'var(--h-soft)', fontStyle: 'italic' },
   { tag: [tags.number, tags.bool, tags.null, tags.atom], color: 'var(--h-warn)' },
   {

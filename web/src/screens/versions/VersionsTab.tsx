@@ -1,4 +1,4 @@
-import { Button, Group, Select, Skeleton, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Group, Select, Skeleton, Tooltip } from '@mantine/core';
 import {
   IconArrowBackUp,
   IconArrowLeft,
@@ -141,7 +141,7 @@ function List({ name, versions, active }: { name: string; versions: Version[]; a
     {
       key: 'number',
       title: 'Version',
-      width: 160,
+      width: 165,
       greatestFirst: true,
       sort: (v) => v.number,
       render: (v) => (
@@ -155,6 +155,7 @@ function List({ name, versions, active }: { name: string; versions: Version[]; a
     {
       key: 'message',
       title: 'Message',
+      from: 'sm',
       render: (v) =>
         v.message ? <span title={v.message}>{v.message}</span> : <span className="soft">–</span>,
     },
@@ -202,24 +203,18 @@ function List({ name, versions, active }: { name: string; versions: Version[]; a
     {
       key: 'actions',
       title: 'Actions',
-      width: may ? 190 : 110,
+      width: may ? 135 : 85,
       align: 'right',
       render: (v) => {
         const to = compareWith(v);
         return (
           <Group gap={4} justify="flex-end" wrap="nowrap">
             {to && (
-              <Button
-                component={Link}
-                href={to}
-                size="compact-sm"
-                variant="subtle"
-                color="gray"
-                aria-label={`Compare version ${v.number}`}
-                leftSection={<IconGitCompare size={15} stroke={1.7} />}
-              >
-                Compare
-              </Button>
+              <Tooltip label="Compare">
+                <ActionIcon component={Link} href={to} aria-label={`Compare version ${v.number}`}>
+                  <IconGitCompare size={17} stroke={1.6} />
+                </ActionIcon>
+              </Tooltip>
             )}
             {may && v.number !== active && (
               <Tooltip label={willHappen(v.number, active, warm.data?.get(v.number) ?? 0)} multiline w={280}>
@@ -260,8 +255,12 @@ function List({ name, versions, active }: { name: string; versions: Version[]; a
 function Warm({ count }: { count: number }) {
   if (count === 0) return null;
   return (
-    <Tag icon={<IconFlame size={13} stroke={2} aria-hidden />} title={`${count} of its sandboxes are ready`}>
-      {count} warm
+    <Tag
+      icon={<IconFlame size={13} stroke={2} aria-hidden />}
+      title={`${count} warm: sandboxes that are ready`}
+    >
+      {count}
+      <span className="visually-hidden"> warm</span>
     </Tag>
   );
 }
