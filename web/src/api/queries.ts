@@ -51,6 +51,15 @@ export function useServer() {
   });
 }
 
+/** The languages of the server's host. */
+export function useRuntimes() {
+  return useQuery({
+    queryKey: ['runtimes'],
+    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/runtimes', { signal })),
+    staleTime: 60_000,
+  });
+}
+
 export function useDeleteFunction() {
   const queries = useQueryClient();
   return useMutation({

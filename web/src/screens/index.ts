@@ -98,6 +98,11 @@ export const screens: Screen[] = [
     tab: { label: 'Versions' },
   },
   {
+    path: '/functions/:name/configuration',
+    component: lazy(() => import('./configuration/ConfigurationTab')),
+    tab: { label: 'Configuration' },
+  },
+  {
     path: '/api-reference',
     component: lazy(() => import('./api-reference/ApiReferenceScreen')),
     nav: { label: 'API reference', icon: IconApi, key: 'a' },

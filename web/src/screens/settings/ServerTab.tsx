@@ -3,6 +3,7 @@ import { IconAlertTriangle, IconCheck, IconSearch, IconX } from '@tabler/icons-r
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, type Schemas, unwrap } from '../../api/client';
+import { useRuntimes } from '../../api/queries';
 import { CopyIcon } from '../../components/CodeBlock';
 import { formatBytes, formatCount, formatSeconds, parseDuration } from '../../components/format';
 import { Tag } from '../../components/OutcomeBadge';
@@ -22,11 +23,7 @@ export function ServerTab() {
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/server', { signal })),
     refetchInterval: usePolling(10_000), // for what it does now
   });
-  const runtimes = useQuery({
-    queryKey: ['runtimes'],
-    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/runtimes', { signal })),
-    staleTime: 60_000,
-  });
+  const runtimes = useRuntimes();
   return (
     <QueryState query={server} skeleton={<Skeleton height={320} radius="lg" aria-label="Loading" />}>
       {(s) => (
