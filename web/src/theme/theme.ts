@@ -2,6 +2,7 @@
 // something (outcomes, phases, surfaces) are CSS variables in tokens.css, so that charts, which draw on
 // a canvas, and style sheets use the same ones.
 import {
+  Alert,
   createTheme,
   defaultVariantColorsResolver,
   type MantineColorsTuple,
@@ -58,6 +59,9 @@ const variantColors: VariantColorsResolver = (input) => {
     : colors;
 };
 
+/** The words of tokens.css for the colours that alerts are given. */
+const tones: Record<string, string> = { red: 'bad', yellow: 'warn', green: 'good' };
+
 export const theme = createTheme({
   primaryColor: 'ember',
   primaryShade: { light: 6, dark: 5 },
@@ -84,10 +88,20 @@ export const theme = createTheme({
   respectReducedMotion: true,
   focusRing: 'auto',
   components: {
+    // The colours of the house: Mantine's own ones are too pale to read on their wash.
+    Alert: Alert.extend({
+      styles: (_theme, { color }) => {
+        const tone = tones[String(color)];
+        if (!tone) return {};
+        const ink = { color: `var(--h-${tone})` };
+        return { root: { background: `var(--h-${tone}-wash)` }, title: ink, icon: ink };
+      },
+    }),
     Tooltip: {
       defaultProps: { openDelay: 250, withArrow: true, events: { hover: true, focus: true, touch: false } },
     },
     Modal: { defaultProps: { centered: true, radius: 'lg', closeButtonProps: { 'aria-label': 'Close' } } },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     Drawer: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     Table: { defaultProps: { verticalSpacing: 'xs' } },
     Button: { defaultProps: { size: 'sm' } },
