@@ -160,8 +160,8 @@ func (s *Store) invocationConditions(q store.InvocationQuery) conditions {
 		c.and("duration <= ?", int64(q.MaxDuration))
 	}
 	if q.MinMemory > 0 {
-		// The limit is in the record alone: the other terms leave few enough to look into.
-		c.and("memory > 0")
+		// The limit is in the record alone. What the least limit allows is in the index, and leaves few of those to read.
+		c.and("memory >= ?", int64(max(1, q.MinMemory*(hearth.MinMemoryMiB<<20))))
 		c.and("memory >= ? * NULLIF(CAST(record ->> 'memory_limit' AS REAL), 0)", q.MinMemory)
 	}
 	if q.Text != "" {
