@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -96,6 +98,30 @@ func Test16Calls(t *testing.T) {
 	if !regexp.MustCompile(`^[0-9A-Z]{26}$`).MatchString(id) {
 		t.Fatalf("the call's id is %q", id)
 	}
+
+	// What it was asked was kept. With the code mended, the same call works.
+	p.MustSee("#invocation section[aria-label=Request] pre", `"item": "cake"`)
+	mended := maps.Clone(callsCode)
+	mended["orders.py"] = strings.Replace(mended["orders.py"], "}", `, "cake": 5}`, 1)
+	s.MustDeploy("shop", mended)
+	p.MustEval("[...document.querySelectorAll('#invocation button')].find(b => b.innerText === 'Replay').click()")
+	p.MustSee("#replayed pre", `"price": 5`)
+	if again := p.MustEval("document.querySelector('#replayed a').getAttribute('href').split(/[/?]/).at(-1).length"); again != 26.0 {
+		t.Errorf("the replay leads to %v", p.MustEval("document.querySelector('#replayed a').href"))
+	}
+	p.CheckAccessible("a replayed call")
+	p.Shoot("replay-dark")
+	p.MustShow(1280, 800, "light")
+
+	// It becomes a test event of the function.
+	p.MustEval("[...document.querySelectorAll('#invocation button')].find(b => b.innerText === 'Save as test event').click()")
+	p.MustSee("section[role=dialog]", "Everybody who sees shop")
+	p.MustEval("[...document.querySelectorAll('section[role=dialog] button[type=submit]')].at(-1).click()")
+	p.MustSee("body", "Kept as “function-error” with shop")
+	if events := s.MustCall("GET", "/api/v1/functions/shop/test-events", "", "Authorization", "Bearer "+s.Key); !strings.Contains(events.Body, `{\"item\": \"cake\"}`) {
+		t.Errorf("the test events are %s", events.Body)
+	}
+	p.MustEval("document.querySelector('[aria-label=Close]').focus()")
 	p.MustPress("Escape")
 	p.MustEval(`new Promise(done => {
 		const look = () => !document.querySelector('#invocation') && done(true);

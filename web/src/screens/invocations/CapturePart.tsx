@@ -1,33 +1,26 @@
 import { Code, SegmentedControl, Skeleton, Table } from '@mantine/core';
 import { useState } from 'react';
-import { asProblem } from '../../api/problem';
 import { useMay } from '../../api/session';
 import { CodeBlock } from '../../components/CodeBlock';
 import { formatBytes } from '../../components/format';
 import { ErrorState } from '../../components/states';
-import { type CapturedBody, canCapture, type Headers, prettyJSON, textOf, useCapture } from './captured';
+import { type CapturedBody, type Headers, prettyJSON, textOf, useCapture } from './captured';
 import type { Invocation } from './filters';
 import classes from './InvocationDetail.module.css';
 
 /** Request and reply as they were kept; or why they weren't, and how they would be. */
 export function CapturePart({ of }: { of: Invocation }) {
-  const capture = useCapture(of.id);
   const may = useMay('developer');
-  if (!canCapture()) return null;
+  const capture = useCapture(of);
+  if (!of.captured) return <NotKept of={of} />;
   if (!may)
-    return <p className={classes.small}>What a call was asked and answered is shown to developers.</p>;
-  if (capture.isPending) return <Skeleton height={120} radius="md" />;
-  if (capture.error) {
-    const problem = asProblem(capture.error);
-    if (problem.status !== 404) return <ErrorState error={problem} retry={() => void capture.refetch()} />;
     return (
-      <div className={classes.hint}>
-        <p>{problem.message}</p>
-        {problem.hint && <p className="soft">{problem.hint}</p>}
-        <CodeBlock text={`hearth deploy . --name ${of.function} --capture sampled`} wrap />
-      </div>
+      <p className={classes.small}>
+        They were kept. Developers may see them, for they hold what callers sent.
+      </p>
     );
-  }
+  if (capture.isPending) return <Skeleton height={120} radius="md" />;
+  if (capture.error) return <ErrorState error={capture.error} retry={() => void capture.refetch()} />;
   const { request, reply, redacted } = capture.data;
   return (
     <div className={classes.capture}>
@@ -66,6 +59,20 @@ export function CapturePart({ of }: { of: Invocation }) {
   );
 }
 
+function NotKept({ of }: { of: Invocation }) {
+  return (
+    <div className={classes.hint}>
+      <p>
+        {of.outcome === 'ok'
+          ? 'They were not kept: of calls that don’t fail, only functions that ask for samples keep some.'
+          : 'They were not kept: the function is set to keep nothing, or the call ended before it had begun.'}
+      </p>
+      <p className="soft">From the next version on, failing calls and some of the others are kept with:</p>
+      <CodeBlock text={`hearth deploy . --name ${of.function} --capture sampled`} wrap />
+    </div>
+  );
+}
+
 function Message({
   title,
   line,
@@ -81,7 +88,7 @@ function Message({
   const pretty = text === null ? null : prettyJSON(text);
   const [raw, setRaw] = useState(false);
   const names = Object.entries(headers ?? {}).flatMap(([name, values]) =>
-    values.map((v) => [name, v] as const),
+    (values ?? []).map((v) => [name, v] as const),
   );
   return (
     <section className={classes.message} aria-label={title}>

@@ -18,7 +18,7 @@ import { Bytes, Duration, RelativeTime } from '../../components/values';
 import { useScreenHref } from '../../hooks/useScreenHref';
 import { CallLogs } from '../logs/CallLogs';
 import { CapturePart } from './CapturePart';
-import { canCapture, canReplay, curlOfCapture, traceId, useCapture } from './captured';
+import { curlOfCapture, traceId, useCapture } from './captured';
 import { gbSeconds, type Invocation, memoryShare } from './filters';
 import classes from './InvocationDetail.module.css';
 import { ReplayResult, useReplay } from './Replay';
@@ -47,10 +47,9 @@ export function InvocationDetail({ id, row }: { id: string; row?: Invocation }) 
 
 function Detail({ of: i }: { of: Invocation }) {
   const href = useScreenHref();
-  const capture = useCapture(i.id);
-  const trace = traceId(capture.data?.request.http?.headers) ?? (i as { trace_id?: string }).trace_id;
+  const capture = useCapture(i);
+  const trace = traceId(capture.data?.request.http?.headers);
   const share = memoryShare(i);
-  const replayOf = (i as { replay_of?: string }).replay_of;
   const replay = useReplay(i.id);
   return (
     <article className={classes.detail} id="invocation" data-id={i.id}>
@@ -94,11 +93,9 @@ function Detail({ of: i }: { of: Invocation }) {
         <CallLogs id={i.id} error={!!i.error} />
       </Part>
 
-      {canCapture() && (
-        <Part title="Request and reply">
-          <CapturePart of={i} />
-        </Part>
-      )}
+      <Part title="Request and reply">
+        <CapturePart of={i} />
+      </Part>
 
       <Part title="Usage">
         <dl className={classes.facts}>
@@ -151,10 +148,10 @@ function Detail({ of: i }: { of: Invocation }) {
           <Fact name="Status">{i.status || '–'}</Fact>
           <Fact name="Trigger">
             {i.trigger === 'http' ? 'HTTP route' : i.trigger === 'api' ? 'API' : words(i.trigger)}
-            {replayOf && (
+            {i.replay_of && (
               <>
                 {' '}
-                of <Link href={href(`/invocations/${replayOf}`)}>an earlier call</Link>
+                of <Link href={href(`/invocations/${i.replay_of}`)}>an earlier call</Link>
               </>
             )}
           </Fact>
@@ -209,7 +206,7 @@ function Fact({ name, copy, children }: { name: string; copy?: string; children:
 
 function Actions({ of: i, replay }: { of: Invocation; replay: ReturnType<typeof useReplay> }) {
   const may = useMay('developer');
-  const capture = useCapture(i.id);
+  const capture = useCapture(i);
   const functions = useFunctions();
   const [saving, setSaving] = useState(false);
   const isPublic = functions.data?.find((f) => f.name === i.function)?.public ?? false;
@@ -223,14 +220,14 @@ function Actions({ of: i, replay }: { of: Invocation; replay: ReturnType<typeof 
   const kept = capture.data;
   return (
     <Group gap="xs">
-      {may && canReplay() && (
+      {may && (
         <Button
           variant="default"
           size="compact-sm"
           leftSection={<IconRepeat size={15} stroke={1.8} />}
           loading={replay.isPending}
-          disabled={!kept}
-          title={kept ? undefined : 'Its request was not kept'}
+          disabled={!i.captured}
+          title={i.captured ? undefined : 'Its request was not kept'}
           onClick={() => replay.mutate(false)}
         >
           Replay

@@ -27,8 +27,9 @@ export function useReplay(id: string) {
       const reply = await fetch(path, { method: 'POST' }).catch((error) => {
         throw asProblem(error);
       });
-      // With a version it is the function's own reply, whatever its status.
-      if (!reply.ok && !reply.headers.get('X-Hearth-Version')) throw await problemOf(reply);
+      // The function's own reply may have any status.
+      if (!reply.ok && /problem\+json/.test(reply.headers.get('Content-Type') ?? ''))
+        throw await problemOf(reply);
       const body = await reply.text();
       return {
         id: reply.headers.get('X-Hearth-Invocation-Id'),

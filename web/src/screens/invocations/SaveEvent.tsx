@@ -21,7 +21,7 @@ export function toTestEvent(c: Capture): Schemas['PutTestEvent'] {
     kind: 'http',
     method: r.http.method,
     path: r.http.path + (r.http.raw_query ? `?${r.http.raw_query}` : ''),
-    headers: Object.fromEntries(headers.map(([name, values]) => [name, values.join(', ')])),
+    headers: Object.fromEntries(headers.map(([name, values]) => [name, (values ?? []).join(', ')])),
     body: text ?? r.body,
     ...(text === null ? { base64: true } : {}),
   };

@@ -1,9 +1,9 @@
 // The captured request and reply of a call, and what can be made of them.
 import { useQuery } from '@tanstack/react-query';
-import { offers, request } from '../../api/client';
+import { api, unwrap } from '../../api/client';
 import { useMay } from '../../api/session';
 import { curlOf } from '../../components/PageHeader';
-import { quote } from './filters';
+import { type Invocation, quote } from './filters';
 
 export interface CapturedBody {
   body: string;
@@ -14,14 +14,15 @@ export interface CapturedBody {
   bytes: number;
 }
 
-export type Headers = Record<string, string[]>;
+export type Headers = Record<string, string[] | null>;
 
 export interface Capture {
   invocation: string;
   function: string;
   version: number;
   request: CapturedBody & {
-    kind: 'http' | 'json';
+    /** http or json. */
+    kind: string;
     http?: {
       method: string;
       /** Below /fn/{name}. */
@@ -39,19 +40,15 @@ export interface Capture {
   redacted?: string[] | null;
 }
 
-export const canCapture = () => offers('/api/v1/invocations/{id}/capture');
-export const canReplay = () => offers('/api/v1/invocations/{id}/replay');
-
-/** What was kept of a call, for those who may see it. */
-export function useCapture(id: string) {
+/** What was kept of a call, for those who may see it; nothing is asked of calls of which nothing was kept. */
+export function useCapture(i: Invocation) {
   const may = useMay('developer');
   return useQuery<Capture>({
-    queryKey: ['invocations', 'capture', id],
-    queryFn: async ({ signal }) =>
-      (await request(`/api/v1/invocations/${encodeURIComponent(id)}/capture`, { signal })).json(),
-    enabled: canCapture() && may,
+    queryKey: ['invocations', 'capture', i.id],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/v1/invocations/{id}/capture', { params: { path: { id: i.id } }, signal })),
+    enabled: may && !!i.captured,
     staleTime: Number.POSITIVE_INFINITY,
-    retry: false,
   });
 }
 
@@ -89,7 +86,7 @@ export function curlOfCapture(name: string, c: Capture, isPublic: boolean): stri
     if (r.http.method !== 'GET') parts.push(`-X ${r.http.method}`);
     for (const [header, values] of Object.entries(r.http.headers ?? {}))
       if (!unsaid.test(header) && !/^(authorization|cookie)$/i.test(header))
-        for (const value of values) parts.push(`-H ${quote(`${header}: ${value}`)}`);
+        for (const value of values ?? []) parts.push(`-H ${quote(`${header}: ${value}`)}`);
   } else parts.push('-X POST');
   if (text) parts.push(`--data-raw ${quote(text)}`);
   const path = r.http
@@ -102,6 +99,6 @@ export function curlOfCapture(name: string, c: Capture, isPublic: boolean): stri
 /** The traceparent of a request, which names its trace (W3C): 00-TRACE-SPAN-flags. */
 export function traceId(headers: Headers | null | undefined): string | undefined {
   const found = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'traceparent');
-  const value = found?.[1][0];
+  const value = found?.[1]?.[0];
   return value ? /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(value)?.[1] : undefined;
 }
