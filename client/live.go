@@ -21,8 +21,9 @@ type LogsQuery struct {
 	Function   string
 	Version    int
 	Invocation string
-	Stream     string // "stdout", "stderr" or "platform"
-	Text       string // substring, case-insensitive
+	Stream     string         // "stdout", "stderr" or "platform"
+	Levels     []hearth.Level // any of these
+	Text       string         // substring, case-insensitive
 	From, To   time.Time
 	Newest     bool  // newest first, else oldest first
 	AfterSeq   int64 // only lines that came after this one
@@ -33,6 +34,9 @@ func (lq LogsQuery) fill(q url.Values) url.Values {
 	setInt(q, "version", lq.Version)
 	set(q, "invocation", lq.Invocation)
 	set(q, "stream", lq.Stream)
+	for _, l := range lq.Levels {
+		q.Add("level", string(l))
+	}
 	set(q, "text", lq.Text)
 	setTime(q, "from", lq.From)
 	setTime(q, "to", lq.To)
@@ -46,6 +50,14 @@ func (lq LogsQuery) fill(q url.Values) url.Values {
 // Logs lists stored lines.
 func (c *Client) Logs(ctx context.Context, lq LogsQuery, p Page) (rest.List[hearth.LogLine], error) {
 	return get[rest.List[hearth.LogLine]](ctx, c, path("logs"), lq.fill(p.query()))
+}
+
+// CountLogs counts stored lines in the time of the query, by steps. The server's
+// choice is the last hour.
+func (c *Client) CountLogs(ctx context.Context, lq LogsQuery) (rest.Logs, error) {
+	q := lq.fill(url.Values{})
+	q.Set("histogram", "true")
+	return get[rest.Logs](ctx, c, path("logs"), q)
 }
 
 // TailLogs yields lines as they are written, until ctx ends, the loop is left

@@ -27,6 +27,16 @@ type List[T any] struct {
 	Next  string `json:"next,omitempty"`
 }
 
+// Logs is one page of lines, or a histogram of them.
+type Logs struct {
+	Items []hearth.LogLine `json:"items"`
+	Next  string           `json:"next,omitempty"`
+
+	Step   int64   `json:"step,omitempty" doc:"of a histogram, in seconds"`
+	At     []int64 `json:"at,omitempty" doc:"when each step of a histogram begins, in seconds since 1970"`
+	Counts []int64 `json:"counts,omitempty" doc:"lines in each step"`
+}
+
 // FunctionInfo is a function with what people ask about it first.
 type FunctionInfo struct {
 	hearth.Function

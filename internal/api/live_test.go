@@ -243,3 +243,42 @@ func TestTheServerTellsItsDefaults(t *testing.T) {
 		t.Errorf("chosen are %v", chosen)
 	}
 }
+
+func TestLogsAreCounted(t *testing.T) {
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	for range 3 {
+		e.Do("POST", "/fn/a/", `{"log":["one","two"]}`, servertest.Auth(e.Key))
+	}
+	h, err := e.Admin.CountLogs(t.Context(), client.LogsQuery{Function: "a"})
+	if err != nil || len(h.At) < 60 || len(h.At) != len(h.Counts) || h.Step < 60 || len(h.Items) != 0 {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	var sum int64
+	for i, n := range h.Counts {
+		sum += n
+		if h.At[i] != h.At[0]+int64(i)*h.Step {
+			t.Errorf("step %d begins at %d", i, h.At[i])
+		}
+	}
+	if sum != 6 || h.Counts[len(h.Counts)-1] != 6 {
+		t.Errorf("counted %v", h.Counts)
+	}
+	from := time.Now().Truncate(time.Second).Add(-5 * time.Second)
+	h, err = e.Admin.CountLogs(t.Context(), client.LogsQuery{Text: "ONE", From: from, To: from.Add(10 * time.Second)})
+	if err != nil || h.Step != 1 || len(h.At) != 10 || h.At[0] != from.Unix() {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	if _, err := e.Admin.CountLogs(t.Context(), client.LogsQuery{From: from, To: from.Add(-time.Second)}); servertest.MustError(t, err).Field != "from" {
+		t.Errorf("backwards: %v", err)
+	}
+	if a := e.Do("GET", "/api/v1/logs?level=loud", "", servertest.Auth(e.Key)); a.StatusCode != 422 {
+		t.Errorf("a level that isn't: %s", a.Status)
+	}
+	if p := mustProblem(t, e.Do("GET", "/api/v1/logs/tail?level=loud", "", servertest.Auth(e.Key))); p.Field != "level" {
+		t.Errorf("a level that isn't: %+v", p)
+	}
+	if l, err := e.Admin.Logs(t.Context(), client.LogsQuery{Levels: []hearth.Level{hearth.LevelError}}, client.Page{}); err != nil || len(l.Items) != 0 {
+		t.Errorf("errors: %+v, %v", l, err)
+	}
+}

@@ -24,6 +24,9 @@ func (a *API) logOps() []operation {
 				for _, p := range []string{"function", "invocation", "stream", "text"} {
 					o.Parameters = append(o.Parameters, queryParam(p, "string", ""))
 				}
+				explode := true
+				o.Parameters = append(o.Parameters, &huma.Param{Name: "level", In: "query", Explode: &explode, Description: "error, warn, info or debug; repeatable",
+					Schema: &huma.Schema{Type: "array", Items: &huma.Schema{Type: "string"}}})
 				o.Parameters = append(o.Parameters, queryParam("version", "integer", ""), queryParam("after", "integer", "only lines after this one"))
 				o.Responses = eventStream()
 			}).stream(a.tailLogs),
@@ -43,26 +46,63 @@ func eventStream() map[string]*huma.Response {
 
 type logsInput struct {
 	Page
-	Function   string    `query:"function"`
-	Version    int       `query:"version" minimum:"1"`
-	Invocation string    `query:"invocation"`
-	Stream     string    `query:"stream" enum:"stdout,stderr,platform"`
-	Text       string    `query:"text" doc:"substring, case-insensitive"`
-	From       time.Time `query:"from" doc:"inclusive"`
-	To         time.Time `query:"to" doc:"exclusive"`
-	After      int64     `query:"after" minimum:"0" doc:"only lines whose seq is greater"`
-	Newest     bool      `query:"newest" doc:"newest first"`
+	Function   string         `query:"function"`
+	Version    int            `query:"version" minimum:"1"`
+	Invocation string         `query:"invocation"`
+	Stream     string         `query:"stream" enum:"stdout,stderr,platform"`
+	Level      []hearth.Level `query:"level,explode" enum:"error,warn,info,debug" doc:"repeatable; what logging libraries call CRITICAL or FATAL is an error, too, TRACE is debug"`
+	Text       string         `query:"text" doc:"substring, case-insensitive"`
+	From       time.Time      `query:"from" doc:"inclusive"`
+	To         time.Time      `query:"to" doc:"exclusive"`
+	After      int64          `query:"after" minimum:"0" doc:"only lines whose seq is greater"`
+	Newest     bool           `query:"newest" doc:"newest first"`
+	Histogram  bool           `query:"histogram" doc:"instead of lines, how many there are in each of at most 60 steps from from (an hour before to if not given) to to (now)"`
 }
 
-func (a *API) listLogs(ctx context.Context, in *logsInput) (*body[rest.List[hearth.LogLine]], error) {
+func (a *API) listLogs(ctx context.Context, in *logsInput) (*body[rest.Logs], error) {
 	if err := a.settle(ctx); err != nil {
 		return nil, err
 	}
-	ls, next, err := a.o.Store.Logs(ctx, store.LogQuery{
-		Function: in.Function, Version: in.Version, Invocation: in.Invocation, Stream: in.Stream, Text: in.Text,
+	q := store.LogQuery{
+		Function: in.Function, Version: in.Version, Invocation: in.Invocation, Stream: in.Stream, Levels: in.Level, Text: in.Text,
 		From: in.From, To: in.To, AfterSeq: in.After, Newest: in.Newest,
-	}, in.store())
-	return listOf(ls, next), err
+	}
+	if in.Histogram {
+		h, err := a.countLogs(ctx, q)
+		return &body[rest.Logs]{h}, err
+	}
+	ls, next, err := a.o.Store.Logs(ctx, q, in.store())
+	if ls == nil {
+		ls = []hearth.LogLine{}
+	}
+	return &body[rest.Logs]{rest.Logs{Items: ls, Next: next}}, err
+}
+
+// logSteps is how many steps a histogram has, unless they would be shorter than
+// a second.
+const (
+	logSteps    = 60
+	maxLogsSpan = 400 * 24 * time.Hour
+)
+
+func (a *API) countLogs(ctx context.Context, q store.LogQuery) (rest.Logs, error) {
+	from, to, err := span(q.From, q.To, time.Hour, maxLogsSpan)
+	if err != nil {
+		return rest.Logs{}, err
+	}
+	// Whole seconds, the last step made full: at is in seconds.
+	first, last := from.Unix(), to.Add(time.Second-1).Unix()
+	step := max(1, (last-first+logSteps-1)/logSteps)
+	steps := (last - first + step - 1) / step
+	q.From, q.To = time.Unix(first, 0), time.Unix(first+steps*step, 0)
+	out := rest.Logs{Items: []hearth.LogLine{}, Step: step}
+	if out.Counts, err = a.o.Store.CountLogs(ctx, q, int(steps)); err != nil {
+		return rest.Logs{}, err
+	}
+	for i := range steps {
+		out.At = append(out.At, first+i*step)
+	}
+	return out, nil
 }
 
 // tailLogs sends lines as they are written. A reader that comes back, or was
@@ -126,7 +166,7 @@ func (t tail) catchUp(ctx context.Context) {
 	}
 	q := store.LogQuery{
 		Function: t.filter.Function, Version: t.filter.Version, Invocation: t.filter.Invocation,
-		Stream: t.filter.Stream, Text: t.filter.Text, AfterSeq: t.s.last,
+		Stream: t.filter.Stream, Levels: t.filter.Levels, Text: t.filter.Text, AfterSeq: t.s.last,
 	}
 	for p := (store.Page{Limit: 1000}); t.s.err == nil; {
 		ls, next, err := t.api.o.Store.Logs(ctx, q, p)
@@ -147,8 +187,15 @@ func (t tail) catchUp(ctx context.Context) {
 func tailFilter(r *http.Request) (logs.Filter, error) {
 	q := r.URL.Query()
 	version, err := versionParam(r)
-	return logs.Filter{
+	f := logs.Filter{
 		Function: q.Get("function"), Version: version, Invocation: q.Get("invocation"),
 		Stream: q.Get("stream"), Text: q.Get("text"),
-	}, err
+	}
+	for _, l := range q["level"] {
+		if len(hearth.Level(l).Names()) == 0 {
+			return f, hearth.Errorf(hearth.CodeInvalid, "there is no level %.50q", l).WithField("level").WithHint("use error, warn, info or debug")
+		}
+		f.Levels = append(f.Levels, hearth.Level(l))
+	}
+	return f, err
 }

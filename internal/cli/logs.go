@@ -20,6 +20,7 @@ func (a *App) logsCmd() *cobra.Command {
 	var follow bool
 	var lines int
 	var since, until moment
+	var levels []string
 	c := &cobra.Command{
 		Use: "logs [NAME]", Short: "Show what functions printed", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeFunctions,
 		Long: `Logs shows the last lines, and with -f goes on with new ones as they come, also
@@ -36,6 +37,9 @@ across restarts of the server and breaks of the connection.`,
 				return usage("--follow has no end, and --until is one").WithField("until").WithHint("leave one of them out")
 			}
 			q.From, q.To = since.Time, until.Time
+			for _, l := range levels {
+				q.Levels = append(q.Levels, hearth.Level(l))
+			}
 			return a.logs(cmd.Context(), q, lines, follow)
 		},
 	}
@@ -46,7 +50,9 @@ across restarts of the server and breaks of the connection.`,
 	f.StringVar(&q.Invocation, "invocation", "", "of one call, by its id")
 	f.StringVar(&q.Text, "grep", "", "lines that hold this text")
 	f.StringVar(&q.Stream, "stream", "", "stdout, stderr or platform")
+	f.StringSliceVar(&levels, "level", nil, "error, warn, info or debug; may be repeated")
 	f.IntVar(&q.Version, "version", 0, "of one version")
+	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions([]string{"error", "warn", "info", "debug"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("stream", cobra.FixedCompletions([]string{"stdout", "stderr", "platform"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

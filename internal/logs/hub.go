@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +94,8 @@ type Filter struct {
 	Version    int
 	Invocation string
 	Stream     string
-	Text       string // substring, whatever the case
+	Levels     []hearth.Level // any of these
+	Text       string         // substring, whatever the case
 }
 
 // match reports whether l is chosen. Text must be lower case.
@@ -102,6 +104,7 @@ func (f *Filter) match(l *hearth.LogLine) bool {
 		(f.Version == 0 || f.Version == l.Version) &&
 		(f.Invocation == "" || f.Invocation == l.Invocation) &&
 		(f.Stream == "" || f.Stream == l.Stream) &&
+		(len(f.Levels) == 0 || slices.Contains(f.Levels, hearth.LevelOf(l.Level))) &&
 		(f.Text == "" || strings.Contains(strings.ToLower(l.Text), f.Text))
 }
 

@@ -174,12 +174,13 @@ func TestSubscribersGetWhatTheyAskedFor(t *testing.T) {
 	subs := map[string]*logs.Subscription{
 		"all": h.Subscribe(logs.Filter{}), "a": h.Subscribe(logs.Filter{Function: "a"}), "v2": h.Subscribe(logs.Filter{Version: 2}),
 		"I2": h.Subscribe(logs.Filter{Invocation: "I2"}), "stderr": h.Subscribe(logs.Filter{Stream: "stderr"}), "text": h.Subscribe(logs.Filter{Text: "ÄR"}),
+		"level": h.Subscribe(logs.Filter{Levels: []hearth.Level{hearth.LevelError, hearth.LevelWarn}}),
 	}
 	h.Writer("a", 1, "I1").Write("stdout", "", time.Time{}, []byte("1\n"))
-	h.Writer("b", 2, "I2").Write("stdout", "", time.Time{}, []byte("2 Ärger\n"))
+	h.Writer("b", 2, "I2").Write("stdout", "CRITICAL", time.Time{}, []byte("2 Ärger\n"))
 	h.Writer("a", 3, "I3").Write("stderr", "", time.Time{}, []byte("3\n"))
 	h.Close()
-	for name, want := range map[string]string{"all": "[1 2 3]", "a": "[1 3]", "v2": "[2]", "I2": "[2]", "stderr": "[3]", "text": "[2]"} {
+	for name, want := range map[string]string{"all": "[1 2 3]", "a": "[1 3]", "v2": "[2]", "I2": "[2]", "stderr": "[3]", "text": "[2]", "level": "[2]"} {
 		var got []int64
 		for l := range subs[name].C {
 			got = append(got, l.Seq)

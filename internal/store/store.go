@@ -157,6 +157,9 @@ type Telemetry interface {
 	Capture(ctx context.Context, invocation string) (hearth.Capture, error)
 	// Logs lists oldest first, or newest first with q.Newest.
 	Logs(ctx context.Context, q LogQuery, p Page) (ls []hearth.LogLine, next string, err error)
+	// CountLogs counts the lines of a query in equal steps of its time, which must
+	// have both ends. It doesn't heed AfterSeq and Newest.
+	CountLogs(ctx context.Context, q LogQuery, steps int) ([]int64, error)
 	// LastLogSeq returns the highest LogLine.Seq ever stored.
 	LastLogSeq(ctx context.Context) (int64, error)
 	// Prune deletes what is older than before, in small steps, and of captures
@@ -273,8 +276,9 @@ type LogQuery struct {
 	Version    int
 	Invocation string
 	Stream     string
-	Text       string // substring, case-insensitive
-	From, To   time.Time
+	Levels     []hearth.Level // any of these
+	Text       string         // substring, case-insensitive
+	From, To   time.Time      // From inclusive, To exclusive
 	AfterSeq   int64
 	Newest     bool
 }

@@ -145,3 +145,58 @@ func BenchmarkHistory(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLogHistory counts and filters a million lines of the last hours, of
+// twenty functions.
+func BenchmarkLogHistory(b *testing.B) {
+	db := mustOpenB(b)
+	const lines, apart = 1_000_000, 10 * time.Millisecond
+	from := time.Now().Add(-lines * apart)
+	for n := range lines {
+		level := "INFO"
+		if n%500 == 0 {
+			level = "ERROR"
+		}
+		db.RecordLog(hearth.LogLine{
+			Seq: int64(n + 1), At: from.Add(time.Duration(n) * apart), Function: fmt.Sprintf("fn-%d", n%20), Version: 1,
+			Invocation: fmt.Sprintf("01J%023d", n/4), Stream: "stdout", Level: level, Text: "2024-01-02 a line of the usual length, with a number 12345",
+		})
+		if n%8000 == 7999 {
+			if err := db.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := db.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	to := from.Add(lines * apart)
+	hour := store.LogQuery{From: to.Add(-time.Hour), To: to}
+	for _, c := range []struct {
+		name string
+		q    store.LogQuery
+	}{
+		{"all", store.LogQuery{From: from, To: to}},
+		{"an hour", hour},
+		{"an hour of a function", store.LogQuery{Function: "fn-3", From: hour.From, To: to}},
+		{"a function", store.LogQuery{Function: "fn-3", From: from, To: to}},
+		{"errors of an hour", store.LogQuery{Levels: []hearth.Level{hearth.LevelError}, From: hour.From, To: to}},
+		{"text of an hour", store.LogQuery{Text: "number", From: hour.From, To: to}},
+	} {
+		b.Run("count/"+c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := db.CountLogs(b.Context(), c.q, 60); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		c.q.Newest = true
+		b.Run("list/"+c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := db.Logs(b.Context(), c.q, store.Page{Limit: 100}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -238,8 +238,10 @@ func (s *Store) Logs(ctx context.Context, q store.LogQuery, p store.Page) (ls []
 		} else if more {
 			c.and("seq > ?", last)
 		}
-		rows, err := collect(ctx, s.c.Read, scanLog, `SELECT seq, at, function, version, invocation, stream, level, text FROM logs`+
-			c.String()+` ORDER BY seq `+order+` LIMIT `+fmt.Sprint(limit+1), c.args...)
+		rows, err := s.lastLogs(ctx, q, last, limit)
+		if err == nil && len(rows) <= limit {
+			rows, err = collect(ctx, s.c.Read, scanLog, selectLogs+c.String()+` ORDER BY seq `+order+` LIMIT `+fmt.Sprint(limit+1), c.args...)
+		}
 		if err != nil {
 			return nil, "", wrap("list logs", err)
 		}
@@ -255,6 +257,35 @@ func (s *Store) Logs(ctx context.Context, q store.LogQuery, p store.Page) (ls []
 	}
 	ls, next = cut(ls, limit, func(l hearth.LogLine) string { return formatCursor(kind, l.Seq) })
 	return ls, next, nil
+}
+
+const selectLogs = `SELECT seq, at, function, version, invocation, stream, level, text FROM logs`
+
+// logWindow is how many lines lastLogs looks at.
+const logWindow = 20_000
+
+// lastLogs looks for a page among the last lines before a number (0 is all), in
+// the order of their numbers. A list of the newest lines of some time is nearly
+// always there. Otherwise it needs the index of times, which gives another
+// order: all lines of the time are read and sorted for one page.
+func (s *Store) lastLogs(ctx context.Context, q store.LogQuery, before int64, limit int) ([]hearth.LogLine, error) {
+	if !q.Newest || q.Function != "" || q.Invocation != "" || (q.From.IsZero() && q.To.IsZero()) {
+		return nil, nil // another index gives the order
+	}
+	if before == 0 {
+		var newest sql.NullInt64
+		if err := s.c.Read.QueryRowContext(ctx, `SELECT MAX(seq) FROM logs`).Scan(&newest); err != nil || !newest.Valid {
+			return nil, err
+		}
+		before = newest.Int64 + 1
+	}
+	from, to := q.From, q.To
+	q.From, q.To = time.Time{}, time.Time{}
+	c := s.logConditions(q)
+	c.between("at + 0", from, to) // not by the index of times
+	c.and("seq < ?", before)
+	c.and("seq >= ?", before-logWindow)
+	return collect(ctx, s.c.Read, scanLog, selectLogs+c.String()+` ORDER BY seq DESC LIMIT `+fmt.Sprint(limit+1), c.args...)
 }
 
 func (s *Store) logConditions(q store.LogQuery) conditions {
@@ -275,6 +306,13 @@ func (s *Store) logConditions(q store.LogQuery) conditions {
 	if q.Stream != "" {
 		c.and("stream = ?", q.Stream)
 	}
+	if len(q.Levels) > 0 {
+		var names []string
+		for _, l := range q.Levels {
+			names = append(names, l.Names()...)
+		}
+		in(&c, "upper(level)", names)
+	}
 	if q.AfterSeq != 0 {
 		c.and("seq > ?", q.AfterSeq)
 	}
@@ -283,6 +321,42 @@ func (s *Store) logConditions(q store.LogQuery) conditions {
 		c.and("text "+s.c.Dialect.Like+" ? ESCAPE '!'", likePattern(q.Text))
 	}
 	return c
+}
+
+// CountLogs counts lines in equal steps of a time.
+func (s *Store) CountLogs(ctx context.Context, q store.LogQuery, steps int) ([]int64, error) {
+	if err := checkSearch(q.Text); err != nil {
+		return nil, err
+	}
+	from, span := micros(q.From), micros(q.To)-micros(q.From)
+	if steps < 1 || q.From.IsZero() || span <= 0 {
+		return nil, fmt.Errorf("count log lines: %d steps from %s to %s", steps, q.From, q.To)
+	}
+	q.AfterSeq = 0
+	c := s.logConditions(q)
+	step := fmt.Sprintf("(at - %s) * %d / %s", c.arg(from), steps, c.arg(span))
+	query, text := `SELECT `+step+`, COUNT(*), '' FROM logs`+c.String()+` GROUP BY 1`, ""
+	if strings.IndexFunc(q.Text, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		// The database finds too much; see Logs.
+		query, text = `SELECT `+step+`, 1, text FROM logs`+c.String(), q.Text
+	}
+	rows, err := s.c.Read.QueryContext(ctx, query, c.args...)
+	if err != nil {
+		return nil, wrap("count log lines", err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err has said it already
+	counts := make([]int64, steps)
+	for rows.Next() {
+		var at, n int64
+		var line string
+		if err := rows.Scan(&at, &n, &line); err != nil {
+			return nil, wrap("count log lines", err)
+		}
+		if matches(line, text) {
+			counts[min(at, int64(steps)-1)] += n
+		}
+	}
+	return counts, wrap("count log lines", rows.Err())
 }
 
 // likePattern matches what contains s, and more where s has letters beyond

@@ -70,6 +70,8 @@ func Run(t *testing.T, open Open) {
 		{"of too many captures the newest stay", testTooManyCaptures},
 		{"logs come back in order", testLogs},
 		{"logs are filtered", testLogFilters},
+		{"the newest lines of a time are found", testNewestOfATime},
+		{"log lines are counted by time", testCountLogs},
 		{"logs are searched without regard to case", testLogSearch},
 		{"tails go on behind the last line", testTail},
 		{"numbers of lines survive a prune", testLastLogSeq},

@@ -233,10 +233,10 @@ func testLogs(t *testing.T, s store.Store) {
 func testLogFilters(t *testing.T, s store.Store) {
 	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 	recordLines(t, s,
-		hearth.LogLine{Function: "a", Version: 1, Invocation: "I1", Stream: "stdout", At: t0},
-		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stdout", At: t0.Add(time.Second)},
-		hearth.LogLine{Function: "b", Version: 1, Invocation: "I3", Stream: "stderr", At: t0.Add(2 * time.Second)},
-		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stderr", At: t0.Add(3 * time.Second)},
+		hearth.LogLine{Function: "a", Version: 1, Invocation: "I1", Stream: "stdout", Level: "CRITICAL", At: t0},
+		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stdout", Level: "error", At: t0.Add(time.Second)},
+		hearth.LogLine{Function: "b", Version: 1, Invocation: "I3", Stream: "stderr", Level: "WARN", At: t0.Add(2 * time.Second)},
+		hearth.LogLine{Function: "a", Version: 2, Invocation: "I2", Stream: "stderr", Level: "Trace", At: t0.Add(3 * time.Second)},
 		hearth.LogLine{Function: "a", Version: 2, Stream: "platform", At: t0.Add(4 * time.Second)},
 	)
 	for name, c := range map[string]struct {
@@ -250,6 +250,8 @@ func testLogFilters(t *testing.T, s store.Store) {
 		"between":    {store.LogQuery{From: t0.Add(time.Second), To: t0.Add(3 * time.Second)}, "[2 3]"},
 		"after":      {store.LogQuery{AfterSeq: 3}, "[4 5]"},
 		"newest":     {store.LogQuery{Function: "a", Newest: true}, "[5 4 2 1]"},
+		"errors":     {store.LogQuery{Levels: []hearth.Level{hearth.LevelError}}, "[1 2]"},
+		"two levels": {store.LogQuery{Levels: []hearth.Level{hearth.LevelWarn, hearth.LevelDebug}, Function: "a"}, "[4]"},
 		"all":        {store.LogQuery{Function: "a", Version: 2, Invocation: "I2", Stream: "stderr", From: t0, AfterSeq: 1}, "[4]"},
 	} {
 		for _, limit := range []int{1, 2, 100} {
@@ -258,6 +260,44 @@ func testLogFilters(t *testing.T, s store.Store) {
 			}
 		}
 	}
+}
+
+func testCountLogs(t *testing.T, s store.Store) {
+	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	var lines []hearth.LogLine
+	for n := range 20 {
+		lines = append(lines, hearth.LogLine{
+			Function: []string{"a", "b"}[n%2], Stream: "stdout", Level: []string{"INFO", "ERROR"}[n%4/2], At: t0.Add(time.Duration(n) * time.Second),
+			Text: []string{"Grösse", "größe", "x"}[n%3],
+		})
+	}
+	recordLines(t, s, lines...)
+	q := store.LogQuery{From: t0.Add(2 * time.Second), To: t0.Add(14 * time.Second), AfterSeq: 7, Newest: true}
+	for name, c := range map[string]struct {
+		change func(q *store.LogQuery)
+		want   string
+	}{
+		"all":       {func(*store.LogQuery) {}, "[3 3 3 3]"},
+		"function":  {func(q *store.LogQuery) { q.Function = "b" }, "[1 2 1 2]"},
+		"level":     {func(q *store.LogQuery) { q.Levels = []hearth.Level{hearth.LevelError} }, "[2 2 1 1]"},
+		"text":      {func(q *store.LogQuery) { q.Text = "X" }, "[1 1 1 1]"},
+		"folded":    {func(q *store.LogQuery) { q.Text = "GRÖSSE" }, "[1 1 1 1]"},
+		"another ß": {func(q *store.LogQuery) { q.Text = "RÖßE" }, "[1 1 1 1]"},
+		"nothing":   {func(q *store.LogQuery) { q.Function = "z" }, "[0 0 0 0]"},
+	} {
+		q := q
+		c.change(&q)
+		if got := fmt.Sprint(must[[]int64](t)(s.CountLogs(t.Context(), q, 4))); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	for _, bad := range []store.LogQuery{{From: t0}, {To: t0}, {From: t0, To: t0}} {
+		if _, err := s.CountLogs(t.Context(), bad, 4); err == nil {
+			t.Errorf("%+v was answered", bad)
+		}
+	}
+	_, err := s.CountLogs(t.Context(), store.LogQuery{Text: string(make([]byte, 2000)), From: t0, To: t0.Add(1)}, 1)
+	wantCode(t, err, hearth.CodeInvalid)
 }
 
 func testLogSearch(t *testing.T, s store.Store) {
@@ -281,6 +321,47 @@ func testLogSearch(t *testing.T, s store.Store) {
 	}
 	_, _, err := s.Logs(t.Context(), store.LogQuery{Text: string(make([]byte, 2000))}, store.Page{})
 	wantCode(t, err, hearth.CodeInvalid)
+}
+
+// However far back a time is, its newest lines are found, in pages.
+func testNewestOfATime(t *testing.T, s store.Store) {
+	t0 := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+	const n = 25_000
+	for i := range n {
+		s.RecordLog(hearth.LogLine{Seq: int64(i + 1), At: t0.Add(time.Duration(i) * time.Second), Function: "a", Text: fmt.Sprint(i % 1000)})
+		if i%5000 == 4999 {
+			mustFlush(t, s)
+		}
+	}
+	at := func(i int) time.Time { return t0.Add(time.Duration(i) * time.Second) }
+	for name, c := range map[string]struct {
+		q    store.LogQuery
+		want string
+	}{
+		"old":         {store.LogQuery{From: at(10), To: at(14)}, "[14 13 12 11]"},
+		"new":         {store.LogQuery{From: at(n - 3)}, fmt.Sprint([]int{n, n - 1, n - 2})},
+		"old and new": {store.LogQuery{From: at(100), Text: "777"}, fmt.Sprint(thousands(n, 778, 100))},
+		"all so far":  {store.LogQuery{To: at(2000), Text: "777"}, "[1778 778]"},
+		"of a stream": {store.LogQuery{From: at(1), Stream: "stderr"}, "[]"},
+	} {
+		c.q.Newest = true
+		for _, limit := range []int{1, 3, 100} {
+			if got := fmt.Sprint(seqs(logs(t, s, limit, c.q))); got != c.want {
+				t.Errorf("%s in pages of %d: %s, want %s", name, limit, got, c.want)
+			}
+		}
+	}
+}
+
+// thousands lists the numbers below n that end like last, the highest first, as
+// long as they are over least.
+func thousands(n, last, least int) (out []int) {
+	for i := n - n%1000 + last; i > least; i -= 1000 {
+		if i <= n {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 func testTail(t *testing.T, s store.Store) {

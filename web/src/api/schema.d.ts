@@ -1178,10 +1178,6 @@ export interface components {
             items: components["schemas"]["Key"][] | null;
             next?: string;
         };
-        ListLogLine: {
-            items: components["schemas"]["LogLine"][] | null;
-            next?: string;
-        };
         ListPool: {
             items: components["schemas"]["Pool"][] | null;
             next?: string;
@@ -1317,6 +1313,19 @@ export interface components {
             text: string;
             /** Format: int64 */
             version: number;
+        };
+        Logs: {
+            /** @description when each step of a histogram begins, in seconds since 1970 */
+            at?: number[] | null;
+            /** @description lines in each step */
+            counts?: number[] | null;
+            items: components["schemas"]["LogLine"][] | null;
+            next?: string;
+            /**
+             * Format: int64
+             * @description of a histogram, in seconds
+             */
+            step?: number;
         };
         MetricData: {
             /** @description Unix seconds of the beginning of each step */
@@ -2723,6 +2732,8 @@ export interface operations {
                 version?: number;
                 invocation?: string;
                 stream?: "stdout" | "stderr" | "platform";
+                /** @description repeatable; what logging libraries call CRITICAL or FATAL is an error, too, TRACE is debug */
+                level?: ("error" | "warn" | "info" | "debug")[] | null;
                 /** @description substring, case-insensitive */
                 text?: string;
                 /** @description inclusive */
@@ -2733,6 +2744,8 @@ export interface operations {
                 after?: number;
                 /** @description newest first */
                 newest?: boolean;
+                /** @description instead of lines, how many there are in each of at most 60 steps from from (an hour before to if not given) to to (now) */
+                histogram?: boolean;
             };
             header?: never;
             path?: never;
@@ -2746,7 +2759,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ListLogLine"];
+                    "application/json": components["schemas"]["Logs"];
                 };
             };
             /** @description A problem */
@@ -2767,6 +2780,8 @@ export interface operations {
                 invocation?: string;
                 stream?: string;
                 text?: string;
+                /** @description error, warn, info or debug; repeatable */
+                level?: string[];
                 version?: number;
                 /** @description only lines after this one */
                 after?: number;
