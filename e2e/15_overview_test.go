@@ -203,6 +203,26 @@ func Test15FunctionPage(t *testing.T) {
 	}
 	p.MustShow(360, 740, "light")
 	p.checkWidth(360)
+	p.MustShow(1440, 900, "light")
+
+	s.MustRun("load", "hello", "--rps", "20", "--for", "2s")
+	p.MustOpen(s.URL + "/ui/usage")
+	p.MustSee("#totals", "52") // 10 of burn, 2 and 40 of hello
+	p.MustSee("#usage [data-key='hello@1']", "Set 32 MiB")
+	p.CheckAccessible("the usage")
+	p.MustClick("#usage [data-key='hello@1'] button")
+	p.MustSee("[role=dialog]", "From 128 MiB to 32 MiB")
+	p.MustEval("[...document.querySelectorAll('[role=dialog] button')].find(e => e.innerText === 'Set 32 MiB').click()")
+	p.MustSee("body", "hello v2 serves with 32 MiB")
+	v, err := s.Client().Function(t.Context(), "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Active != 2 || v.Version.Config.Limits.MemoryMiB != 32 {
+		t.Errorf("version %d serves, with %d MiB", v.Active, v.Version.Config.Limits.MemoryMiB)
+	}
+	p.MustShow(360, 740, "light")
+	p.checkWidth(360)
 	p.CheckClean(s.URL)
 }
 
@@ -222,7 +242,17 @@ func (p *Page) figure(name, unit string) float64 {
 // checkWidth fails the test if the page is wider than the window.
 func (p *Page) checkWidth(width float64) {
 	p.b.t.Helper()
-	if wide := p.MustEval("document.documentElement.scrollWidth"); wide != width {
+	// Charts follow the window with the next frames.
+	wide := p.MustEval(fmt.Sprintf(`new Promise(done => {
+		let frames = 0;
+		const look = () => {
+			const wide = document.documentElement.scrollWidth;
+			if (wide === %g || frames++ === 60) done(wide);
+			else requestAnimationFrame(look);
+		};
+		look();
+	})`, width))
+	if wide != width {
 		p.b.t.Errorf("at %g px, %v is %v wide", width, p.MustEval("location.pathname"), wide)
 	}
 }

@@ -389,6 +389,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
               key={`${marker.at} ${marker.label}`}
               className={classes.marker}
               style={{ left }}
+              data-edge={edgeOf(left, host.current?.clientWidth ?? 0)}
               title={marker.about}
             >
               {marker.label}
@@ -503,6 +504,11 @@ export function toggled(hidden: ReadonlySet<string>, key: string, count: number)
   const next = new Set(hidden);
   if (!next.delete(key)) next.add(key);
   return next.size < count ? next : hidden;
+}
+
+/** The side at which a mark in the middle of its place would stick out. */
+function edgeOf(left: number, width: number): 'left' | 'right' | undefined {
+  return left > width - 60 ? 'right' : left < 60 ? 'left' : undefined;
 }
 
 function sameMarks(a: { left: number; marker: ChartMarker }[], b: { left: number; marker: ChartMarker }[]) {

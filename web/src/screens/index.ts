@@ -8,6 +8,7 @@ import {
   IconFileText,
   IconLambda,
   IconLayoutDashboard,
+  IconReceipt,
   IconSettings,
 } from '@tabler/icons-react';
 import { type ComponentType, type LazyExoticComponent, lazy } from 'react';
@@ -101,6 +102,11 @@ export const screens: Screen[] = [
     path: '/functions/:name/configuration',
     component: lazy(() => import('./configuration/ConfigurationTab')),
     tab: { label: 'Configuration' },
+  },
+  {
+    path: '/usage',
+    component: lazy(() => import('./usage/UsageScreen')),
+    nav: { label: 'Usage', icon: IconReceipt, key: 'u' },
   },
   {
     path: '/api-reference',

@@ -3,8 +3,9 @@ import { IconAlertTriangle, IconArrowBackUp, IconRocket, IconTrash } from '@tabl
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useMemo } from 'react';
 import { Link } from 'wouter';
-import { api, offers, request, type Schemas, unwrap } from '../../api/client';
-import { formatCount } from '../../components/format';
+import { api, type Schemas, unwrap } from '../../api/client';
+import { formatCount, words } from '../../components/format';
+import { outcomes } from '../../components/OutcomeBadge';
 import { Nothing, Panel } from '../../components/Panel';
 import { ErrorState } from '../../components/states';
 import { RelativeTime } from '../../components/values';
@@ -14,39 +15,7 @@ import { momentsOf, useTimeRange } from '../../hooks/useTimeRange';
 import { usePolling } from '../../live/context';
 import classes from './overview.module.css';
 
-/** Failures that are taken for the same. */
-export interface ErrorGroup {
-  fingerprint: string;
-  function: string;
-  type: string;
-  message: string;
-  frame: string;
-  outcome: string;
-  count: number;
-  first: string;
-  last: string;
-  /** The version with which it appeared; 0 if it isn't new. */
-  new_in: number;
-}
-
-const errorsPath = '/api/v1/errors';
-
-/** The groups of errors of a range, of one function or of all. */
-export function useErrorGroups(of?: string) {
-  const { range, key } = useTimeRange();
-  const every = usePolling(5_000);
-  return useQuery({
-    queryKey: ['errors', 'recent', key, of],
-    queryFn: async ({ signal }): Promise<{ items: ErrorGroup[] | null }> => {
-      const query = new URLSearchParams(momentsOf(range));
-      if (of) query.set('function', of);
-      return (await request(`${errorsPath}?${query}`, { signal })).json();
-    },
-    refetchInterval: range.name === 'custom' ? false : every,
-    placeholderData: (before) => before,
-    enabled: offers(errorsPath),
-  });
-}
+type ErrorGroup = Schemas['ErrorGroup'];
 
 type Item =
   | { at: string; kind: 'deploy'; deploy: Schemas['Deploy'] }
@@ -68,7 +37,15 @@ export function Feed() {
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/deploys', { params: { query: { limit: 8 } }, signal })),
     refetchInterval: usePolling(10_000, { streamed: true }),
   });
-  const errors = useErrorGroups();
+  const { range, key } = useTimeRange();
+  const every = usePolling(5_000);
+  const errors = useQuery({
+    queryKey: ['errors', 'recent', key],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/v1/errors', { params: { query: momentsOf(range) }, signal })),
+    refetchInterval: range.name === 'custom' ? false : every,
+    placeholderData: (before) => before,
+  });
   const items = useMemo(
     () => feedOf(deploys.data?.items ?? [], errors.data?.items ?? [], 7),
     [deploys.data, errors.data],
@@ -161,14 +138,14 @@ function Deployed({ deploy: d }: { deploy: Schemas['Deploy'] }) {
   );
 }
 
-export function Incident({ error: e, showFunction = true }: { error: ErrorGroup; showFunction?: boolean }) {
+function Incident({ error: e }: { error: ErrorGroup }) {
   const callsHref = useInvocationsHref();
-  const title = `${e.type || e.outcome.replaceAll('_', ' ')}${e.new_in ? ` (new in v${e.new_in})` : ''}`;
+  const title = `${e.type || (outcomes[e.outcome]?.label ?? words(e.outcome))}${e.new_in ? ` (new in v${e.new_in})` : ''}`;
   return (
     <Event at={e.last} tone="bad" icon={<IconAlertTriangle {...icon} />}>
       <Link href={callsHref({ function: e.function, fingerprint: e.fingerprint })}>{title}</Link>{' '}
       <span className="soft">
-        {formatCount(e.count)} × {showFunction && <>in {e.function}</>}
+        {formatCount(e.count)} × in {e.function}
       </span>
       <div className={classes.eventMore}>
         {e.message}

@@ -3,7 +3,7 @@ import { useMemo } from 'react';
 import { Link } from 'wouter';
 import { type MetricSeries, useMetricsQuery } from '../../api/metrics';
 import { useFunctions } from '../../api/queries';
-import { usageOffered, useUsage } from '../../api/usage';
+import { useUsage } from '../../api/usage';
 import { Sparkline } from '../../charts/Sparkline';
 import { formatCount, formatSeconds, formatShare } from '../../components/format';
 import { Nothing, Panel } from '../../components/Panel';
@@ -62,7 +62,7 @@ export function Top() {
     // Steps for each of a thousand functions would be megabytes.
     step: many ? `${Math.max(1, Math.round(range.seconds / 20))}s` : undefined,
   });
-  const usage = useUsage(order === 'gbs');
+  const usage = useUsage({ enabled: order === 'gbs' });
   const href = useScreenHref();
   const callsHref = useInvocationsHref();
   const detail = hasScreen('/functions/:name');
@@ -83,7 +83,6 @@ export function Top() {
   }, [metrics.data, usage.data, order]);
   const query = order === 'gbs' ? usage : metrics;
   const greatest = rows[0]?.value ?? 1;
-  const shown = orders.filter((o) => o.value !== 'gbs' || usageOffered);
 
   return (
     <Panel
@@ -94,7 +93,7 @@ export function Top() {
           size="xs"
           value={order}
           onChange={choose}
-          data={shown}
+          data={orders}
           aria-label="Order of the top functions"
         />
       }

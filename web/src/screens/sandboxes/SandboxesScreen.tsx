@@ -130,7 +130,7 @@ function columnsOf(kill: ((row: Row) => void) | null): Column<Row>[] {
     {
       key: 'state',
       title: 'State',
-      width: 136,
+      width: 148,
       from: 'sm',
       sort: (r) => stateName(r.state),
       render: (r) => <StateTag state={r.state} />,
@@ -138,19 +138,20 @@ function columnsOf(kill: ((row: Row) => void) | null): Column<Row>[] {
     {
       key: 'runtime',
       title: 'Runtime',
-      width: 168,
+      width: 116,
       from: 'lg',
       sort: (r) => r.runtime,
       render: (r) => (
         <span title={`${r.runtime} in a sandbox by the driver ${r.driver}`}>
-          {r.runtime} <span className="soft">{r.driver}</span>
+          {r.runtime}
+          <span className={classes.sub}>{r.driver}</span>
         </span>
       ),
     },
     {
       key: 'age',
       title: 'Age',
-      width: 108,
+      width: 96,
       from: 'md',
       align: 'right',
       greatestFirst: false,
@@ -196,7 +197,7 @@ function columnsOf(kill: ((row: Row) => void) | null): Column<Row>[] {
     {
       key: 'in_flight',
       title: 'In flight',
-      width: 88,
+      width: 84,
       from: 'md',
       align: 'right',
       greatestFirst: true,
