@@ -133,6 +133,13 @@ func Test16Calls(t *testing.T) {
 	p.MustOpen(s.URL + "/ui/invocations/" + id)
 	p.MustSee("h1", "shop v1")
 	p.MustSee("#invocation h3", "KeyError: 'cake'")
+
+	// A frame of the trace leads to its line, though another version serves by now.
+	p.MustEval("[...document.querySelectorAll('#invocation pre a')].at(-1).click()")
+	p.MustSee(".cm-activeLine", "return PRICES[item]")
+	p.MustSee("main", "The link is to a line of v1. This is the code of v2")
+	p.MustOpen(s.URL + "/ui/invocations/" + id)
+	p.MustSee("#invocation h3", "KeyError: 'cake'")
 	p.MustShow(360, 740, "light")
 	p.Shoot("invocation-narrow")
 	if wide := p.MustEval("document.documentElement.scrollWidth"); wide != 360.0 {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { innermost, locations } from './locations';
+import { addressed, innermost, locations } from './locations';
 
 const python = `Traceback (most recent call last):
   File "/usr/lib/python3.11/json/__init__.py", line 346, in loads
@@ -30,3 +30,10 @@ describe('the place of an error', () => {
 });
 
 it('lists all own places', () => expect(locations(node, ['index.mjs', 'lib/db.mjs'])).toHaveLength(2));
+
+it('finds the place that an address names, if there is such a file', () => {
+  const at = (query: string) => addressed(new URLSearchParams(query), ['lib/a b.py']);
+  expect(at('file=lib%2Fa+b.py&line=4&version=2')).toEqual({ path: 'lib/a b.py', line: 4 });
+  for (const query of ['', 'file=lib%2Fa+b.py', 'line=4', 'file=x&line=4', 'file=lib%2Fa+b.py&line=x'])
+    expect(at(query), query).toBeNull();
+});

@@ -29,6 +29,13 @@ export function locations(trace: string, paths: Iterable<string>): Location[] {
   return found;
 }
 
+/** The place that an address names, as links from stack traces do: ?file=lib/orders.py&line=4. */
+export function addressed(params: URLSearchParams, paths: Iterable<string>): Location | null {
+  const path = params.get('file');
+  const line = Number(params.get('line'));
+  return path !== null && line > 0 && new Set(paths).has(path) ? { path, line } : null;
+}
+
 /** Where an error arose: the innermost place in the user's files. */
 export function innermost(trace: string | undefined, paths: Iterable<string>): Location | null {
   if (!trace) return null;

@@ -3,12 +3,13 @@ import { Alert, Anchor, Button, Group, Popover, Text, Textarea, Tooltip } from '
 import { notifications } from '@mantine/notifications';
 import { IconDownload, IconHistory, IconLock, IconRocket } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { useSearchParams } from 'wouter';
 import { configOf, type Source, useDeploy, useSource } from '../../api/deploy';
 import { asProblem, type Problem } from '../../api/problem';
 import { type FunctionInfo, useFunction } from '../../api/queries';
 import { useMay } from '../../api/session';
 import type { Marker } from '../../code/Editor';
-import { innermost, type Location } from '../../code/locations';
+import { addressed, innermost, type Location } from '../../code/locations';
 import { Workbench } from '../../code/Workbench';
 import {
   changes,
@@ -60,7 +61,14 @@ function Code({ info, source }: { info: FunctionInfo; source: Source }) {
   const [workspace, setWorkspace] = useState<Workspace>(restored?.workspace ?? deployed);
   const [markers, setMarkers] = useState<Record<string, Marker[]>>({});
   const [problem, setProblem] = useState<Problem | null>(null);
-  const [goTo, setGoTo] = useState<Location | null>(null);
+  const [address] = useSearchParams();
+  const asked = Number(address.get('version')) || version.number;
+  const [goTo, setGoTo] = useState<Location | null>(() =>
+    addressed(
+      address,
+      workspace.files.map((f) => f.path),
+    ),
+  );
   const [asking, setAsking] = useState(false);
   const test = useRef<TestHandle>(null);
   const deploy = useDeploy(name);
@@ -177,6 +185,12 @@ function Code({ info, source }: { info: FunctionInfo; source: Source }) {
           >
             Throw it away
           </Anchor>
+        </Alert>
+      )}
+      {asked !== version.number && (
+        <Alert variant="light" color="yellow" mb="md" icon={<IconHistory size={18} />}>
+          The link is to a line of v{asked}. This is the code of v{version.number}, which serves: the line may
+          have moved.
         </Alert>
       )}
       {problem && (

@@ -42,7 +42,7 @@ export const toLogQuery = (f: LogFilters) => ({
   function: f.function || undefined,
   version: f.version ? Number(f.version) : undefined,
   invocation: f.invocation || undefined,
-  level: (f.level || undefined) as 'error' | undefined,
+  level: f.level ? [f.level as 'error'] : undefined,
   stream: (f.stream || undefined) as 'stdout' | undefined,
   text: f.text || undefined,
 });
