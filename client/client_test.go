@@ -139,3 +139,34 @@ func TestALoopingCursorEnds(t *testing.T) {
 		t.Error("it went on")
 	}
 }
+
+func TestAnIDAloneMovesTheStream(t *testing.T) {
+	var seen []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.URL.RawQuery+" "+r.Header.Get("Last-Event-ID"))
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch len(seen) {
+		case 1: // an event, one without id, one of a kind to come, and a position
+			_, _ = io.WriteString(w, "event: hello\nid: a-1\ndata: {\"version\":\"1\"}\n\nevent: lost\ndata: {\"topic\":\"logs\",\"count\":3}\n\n"+
+				"event: news\nid: a-2\ndata: 1\n\n: \nid: a-7\n\nid: a-9\n")
+		default:
+			_, _ = io.WriteString(w, "event: log\nid: a-8\ndata: {\"text\":\"hi\"}\n\n")
+		}
+	})
+	var got []string
+	for e, err := range c.Stream(t.Context(), client.StreamQuery{Topics: []string{"logs", "metrics:x"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.Kind+e.ID)
+		if e.Lost != nil && e.Lost.Count != 3 || e.Hello != nil && e.Hello.Version != "1" {
+			t.Errorf("got %+v", e)
+		}
+		if e.Log != nil {
+			break
+		}
+	}
+	if strings.Join(got, ",") != "helloa-1,lost,loga-8" || strings.Join(seen, ",") != "topic=logs&topic=metrics%3Ax ,topic=logs&topic=metrics%3Ax a-7" {
+		t.Errorf("got %q after %q", got, seen)
+	}
+}

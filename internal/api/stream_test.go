@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"hearth"
 	"hearth/client"
 	"hearth/client/rest"
@@ -237,6 +239,28 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 	if err := e.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestStreamsLeaveNoGoroutines(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	e := servertest.Start(t)
+	e.Deploy("a", rest.DeployConfig{})
+	var ends []func()
+	for range 10 {
+		_, next, end := follow(t, e.Admin, client.StreamQuery{Topics: []string{"logs", "invocations", "changes", "sandboxes"}})
+		e.Do("POST", "/fn/a/", `{"log":"x"}`, servertest.Auth(e.Key))
+		until(next, rest.EventInvocation)
+		ends = append(ends, end)
+	}
+	for _, end := range ends[:5] { // the others stay until the server ends
+		end()
+	}
+	e.End()
+	for _, end := range ends[5:] {
+		end()
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	goleak.VerifyNone(t, before)
 }
 
 // A reader that doesn't read must not hold up others, nor calls; once it reads
