@@ -76,6 +76,7 @@ func Test17Manage(t *testing.T) {
 	// The form tells what is wrong, shows what will change, and makes a version.
 	p.MustOpen(s.URL + "/ui/functions/greeter/configuration")
 	p.MustSee(`[data-field="limits.memory"]`, "default")
+	p.MustSee(`[data-field="capture"]`, "default")
 	p.MustNotSee("mellon")
 	p.CheckAccessible("the configuration")
 	p.MustFit("the configuration")
@@ -103,7 +104,9 @@ func Test17Manage(t *testing.T) {
 	p.MustLack("#save-bar")
 
 	// Back and forth in one click each.
-	p.MustOpen(s.URL + "/ui/functions/greeter/versions")
+	p.MustOpen(s.URL + "/ui/functions/greeter")
+	p.MustSee(`a[href^="/ui/functions/greeter/versions"]`, "Versions")
+	p.MustClick(`a[href^="/ui/functions/greeter/versions"]`)
 	p.MustSee("#serving", "Version 3 serves")
 	p.MustSee("#what-happens", "Version 2 takes all new calls at once")
 	p.MustSee("#history", "More room")

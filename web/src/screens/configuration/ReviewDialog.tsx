@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { asProblem } from '../../api/problem';
 import { CodeBlock } from '../../components/CodeBlock';
 import { CopyCommand, curlOf } from '../../components/PageHeader';
-import { Trouble } from '../settings/Trouble';
+import { Trouble } from '../../components/Trouble';
 import { ChangeTable } from './ChangeTable';
 import type { Change } from './fields';
 

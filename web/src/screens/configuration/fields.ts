@@ -171,7 +171,7 @@ export const fields: Field[] = [
     group: 'behaviour',
     kind: 'choice',
     about: 'Which requests and replies are kept to look at and to replay; secrets are taken out.',
-    usual: config((c) => (c as { capture?: string }).capture),
+    usual: config((c) => c.capture || 'errors'),
     choices: [
       { value: 'off', label: 'off: none' },
       { value: 'errors', label: 'errors: of calls that fail' },
@@ -207,11 +207,10 @@ export const fieldOf = (key: string): Field | undefined => fields.find((f) => f.
 /** Values of fields by key, as a form holds them. */
 export type Values = Record<string, string>;
 
-/** The values of a version. What this server doesn't know, such as capture before it came, is left out. */
+/** The values of a version. */
 export function valuesOf(version: Version): Values {
   const c = version.config;
-  const capture = (c as { capture?: string }).capture;
-  const values: Values = {
+  return {
     'limits.memory': String(c.limits.memory ?? ''),
     'limits.cpu': String(c.limits.cpu ?? ''),
     'limits.timeout': c.limits.timeout ?? '',
@@ -225,13 +224,12 @@ export function valuesOf(version: Version): Values {
     'batch.size': String(c.batch.size ?? 0),
     'batch.wait': c.batch.wait ?? '0s',
     network: c.network,
-    on_disconnect: c.on_disconnect ?? 'cancel',
+    on_disconnect: c.on_disconnect || 'cancel',
+    capture: c.capture || 'errors',
     runtime: version.runtime,
     handler: version.handler,
     sandbox: version.sandbox,
   };
-  if (capture) values.capture = capture;
-  return values;
 }
 
 /** Whether two values of a field mean the same: "60s" is "1m0s". */

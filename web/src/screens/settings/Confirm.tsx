@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import { asProblem } from '../../api/problem';
-import { Trouble } from './Trouble';
+import { Trouble } from '../../components/Trouble';
 
 /** Asks before what can't be undone but is small; see ConfirmByName for what is large. */
 export function Confirm({

@@ -8,6 +8,7 @@ import { useMay, useSession } from '../../api/session';
 import { type Column, DataTable } from '../../components/DataTable';
 import { Tag } from '../../components/OutcomeBadge';
 import { EmptyState, QueryState } from '../../components/states';
+import { Trouble } from '../../components/Trouble';
 import { RelativeTime } from '../../components/values';
 import { useKeys } from '../../hooks/useKeys';
 import { useUrlState } from '../../hooks/useUrlState';
@@ -15,7 +16,6 @@ import { Confirm } from './Confirm';
 import { addKey, deleteKey, type Key, useChange, useKeysOf, useUsers } from './queries';
 import { SecretDialog } from './SecretDialog';
 import classes from './Settings.module.css';
-import { Trouble } from './Trouble';
 
 const lives = [
   { value: '', label: 'For ever' },

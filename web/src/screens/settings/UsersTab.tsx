@@ -9,6 +9,7 @@ import { type Role, useMay, useSession } from '../../api/session';
 import { ConfirmByName } from '../../components/ConfirmByName';
 import { type Column, DataTable } from '../../components/DataTable';
 import { EmptyState, QueryState } from '../../components/states';
+import { Trouble } from '../../components/Trouble';
 import { RelativeTime } from '../../components/values';
 import { useKeys } from '../../hooks/useKeys';
 import { useScreenHref } from '../../hooks/useScreenHref';
@@ -16,7 +17,6 @@ import { addKey, addUser, deleteUser, setRole, type User, useChange, useUsers } 
 import { roleNames, roles } from './roles';
 import { SecretDialog } from './SecretDialog';
 import classes from './Settings.module.css';
-import { Trouble } from './Trouble';
 
 export function UsersTab() {
   const admin = useMay('admin');

@@ -6,9 +6,9 @@ import { asProblem } from '../../api/problem';
 import { type Role, useSession } from '../../api/session';
 import { CodeBlock } from '../../components/CodeBlock';
 import { Facts, Panel } from '../../components/Panel';
+import { Trouble } from '../../components/Trouble';
 import { RelativeTime } from '../../components/values';
 import { RoleTag, roles } from './roles';
-import { Trouble } from './Trouble';
 
 /** Who is signed in, and how to sign in elsewhere. */
 export function YouTab() {

@@ -41,7 +41,7 @@ export function useVersionFiles(name: string, number: number) {
 /** What served when, newest first. */
 export function useDeploys(name: string) {
   return useInfiniteQuery({
-    queryKey: ['deploys', name],
+    queryKey: ['deploys', name, 'history'],
     initialPageParam: '',
     queryFn: ({ pageParam, signal }) =>
       unwrap(
@@ -59,7 +59,7 @@ const alive = new Set(['idle', 'busy', 'loading']);
 /** How many sandboxes of each version of a function are warm, by its number. */
 export function useWarm(name: string) {
   return useQuery({
-    queryKey: ['sandboxes'],
+    queryKey: ['sandboxes', 'of versions'],
     queryFn: ({ signal }) => unwrap(api.GET('/api/v1/sandboxes', { signal })),
     refetchInterval: usePolling(5_000),
     select: (list) => {

@@ -1,6 +1,6 @@
 import { Alert } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import type { Problem } from '../../api/problem';
+import type { Problem } from '../api/problem';
 
 /** Why a form's change was refused, and what helps. */
 export function Trouble({ problem }: { problem: Problem }) {
