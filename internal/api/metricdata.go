@@ -53,14 +53,14 @@ func (w *metricWriter) series(s metrics.Series) rest.MetricSeries {
 	}
 	if w.want["outcomes"] {
 		out.Outcomes = map[hearth.Outcome][]*int64{}
-		for o := range s.Total.Outcomes {
-			out.Outcomes[o] = count(w, s.Points, func(p *metrics.Point) int64 { return p.Outcomes[o] })
+		for o := range s.Total.Outcomes() {
+			out.Outcomes[o] = count(w, s.Points, func(p *metrics.Point) int64 { return p.Outcome(o) })
 		}
 	}
 	if w.alone("starts") {
 		out.Starts = map[hearth.Start][]*int64{}
-		for o := range s.Total.Starts {
-			out.Starts[o] = count(w, s.Points, func(p *metrics.Point) int64 { return p.Starts[o] })
+		for o := range s.Total.Starts() {
+			out.Starts[o] = count(w, s.Points, func(p *metrics.Point) int64 { return p.StartedAs(o) })
 		}
 	}
 	if w.want["duration"] {
@@ -111,7 +111,7 @@ func (w *metricWriter) total(t metrics.Point) rest.MetricTotal {
 	if w.covered > 0 {
 		out.Rate = round(float64(t.Requests) / float64(w.covered))
 	}
-	if d := t.Duration; d.N > 0 && w.want["duration"] {
+	if d := t.Duration; d.N > 0 && (w.want["duration"] || w.want["totals"]) {
 		out.P50, out.P90, out.P95, out.P99 = ref(round(d.P50)), ref(round(d.P90)), ref(round(d.P95)), ref(round(d.P99))
 	}
 	if t.Duration.N > 0 {

@@ -65,17 +65,11 @@ func functionMetrics(s metrics.Series, span time.Duration, covered int64) rest.F
 	t := s.Total
 	m := rest.FunctionMetrics{
 		Function: s.Function, Window: hearth.Duration(min(span, time.Duration(covered)*time.Second)),
-		Invocations: t.Requests, Errors: t.Errors, Throttled: t.Throttled, ColdStarts: t.ColdStarts, Outcomes: t.Outcomes, Starts: t.Starts,
+		Invocations: t.Requests, Errors: t.Errors, Throttled: t.Throttled, ColdStarts: t.ColdStarts, Outcomes: t.Outcomes(), Starts: t.Starts(),
 		P50: duration(t.Duration.P50), P95: duration(t.Duration.P95), P99: duration(t.Duration.P99), Max: duration(t.Duration.Max),
 	}
 	if covered > 0 {
 		m.Rate = float64(t.Requests) / float64(covered)
-	}
-	if m.Outcomes == nil {
-		m.Outcomes = map[hearth.Outcome]int64{}
-	}
-	if m.Starts == nil {
-		m.Starts = map[hearth.Start]int64{}
 	}
 	return m
 }
@@ -100,12 +94,12 @@ type metricsInput struct {
 	From     time.Time        `query:"from" doc:"an hour before to, if not given"`
 	To       time.Time        `query:"to" doc:"now, if not given"`
 	Step     string           `query:"step" doc:"a Go duration of whole seconds; if not given, one that makes 120 steps or less" example:"30s"`
-	Fields   []string         `query:"fields,explode" doc:"requests, outcomes, starts, duration, queue, start, cpu, memory, bytes, sandboxes, pools, batch, host; all but pools, batch and host if none is given"`
+	Fields   []string         `query:"fields,explode" doc:"requests, outcomes, starts, duration, queue, start, cpu, memory, bytes, sandboxes, pools, batch, host, totals (the percentiles of the whole span, which come with duration, without those of each step); the first ten if none is given"`
 }
 
 // fields of a series, in the words of the API.
 var metricFields = []string{
-	"requests", "outcomes", "starts", "duration", "queue", "start", "cpu", "memory", "bytes", "sandboxes", "pools", "batch", "host",
+	"requests", "outcomes", "starts", "duration", "queue", "start", "cpu", "memory", "bytes", "sandboxes", "pools", "batch", "host", "totals",
 }
 
 const (
@@ -163,7 +157,7 @@ func (a *API) metricsQuery(in *metricsInput) (q metrics.Query, want map[string]b
 	}
 	for name, f := range map[string]metrics.Field{
 		"duration": metrics.FieldDuration, "queue": metrics.FieldQueue, "start": metrics.FieldStart, "memory": metrics.FieldMemory,
-		"sandboxes": metrics.FieldSandboxes, "pools": metrics.FieldPools, "host": metrics.FieldHost,
+		"sandboxes": metrics.FieldSandboxes, "pools": metrics.FieldPools, "host": metrics.FieldHost, "totals": metrics.FieldTotal,
 	} {
 		if want[name] {
 			q.Fields |= f

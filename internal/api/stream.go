@@ -214,7 +214,7 @@ func (a *API) sampleMetrics(ctx context.Context, second time.Time) {
 
 func liveSeries(s metrics.Series) rest.LiveSeries {
 	t := s.Total
-	l := rest.LiveSeries{Function: s.Function, Requests: t.Requests, Errors: t.Errors, Outcomes: t.Outcomes, CPU: &t.CPU}
+	l := rest.LiveSeries{Function: s.Function, Requests: t.Requests, Errors: t.Errors, Outcomes: t.Outcomes(), CPU: &t.CPU}
 	if l.Outcomes == nil {
 		l.Outcomes = map[hearth.Outcome]int64{}
 	}

@@ -102,7 +102,7 @@ const (
 // less than the limit, half as much again where calls came close to it.
 func suggest(t metrics.Point, limit, least int) *rest.UsageSuggestion {
 	peak := float64(t.MemoryMax) / (1 << 20)
-	killed := t.Outcomes[hearth.OutcomeOOM]
+	killed := t.Outcome(hearth.OutcomeOOM)
 	if limit == 0 || peak == 0 || t.Requests < enoughCalls && killed == 0 {
 		return nil
 	}

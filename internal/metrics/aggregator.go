@@ -133,13 +133,15 @@ func (a *Aggregator) run(ctx context.Context) {
 		case <-a.full:
 			a.fold()
 		case <-t.C:
-			a.beat(ctx)
+			a.Beat(ctx)
 		}
 	}
 }
 
-// beat is what is done each time.
-func (a *Aggregator) beat(ctx context.Context) {
+// Beat does what is due by now: it closes seconds, stores what is new and rolls
+// up. The loop calls it; who hasn't started the loop, because the time is the
+// caller's own, calls it instead, from one goroutine.
+func (a *Aggregator) Beat(ctx context.Context) {
 	if a.o.Now().Unix() != a.last {
 		a.tick(false)
 	}
@@ -235,7 +237,9 @@ func (a *Aggregator) hold(l int, k Key, r store.MetricRow) {
 // trim drops from memory what is too old or too much. mu is held.
 func (a *Aggregator) trim(now int64) {
 	for _, l := range a.levels {
-		l.forget(now - l.keep - l.step)
+		if old := now - l.keep; old-l.complete > l.keep/20 { // seldom: it looks at all of them
+			l.forget(old)
+		}
 		for l.size > a.o.MaxRecent && l.complete <= now {
 			l.forget(l.middle())
 		}
@@ -304,7 +308,7 @@ func (a *Aggregator) failed(ctx context.Context, what string, err error) {
 }
 
 // visit calls fn with the windows that p needs, each once.
-func (a *Aggregator) visit(ctx context.Context, p *plan, now time.Time, fn func(Key, *row)) error {
+func (a *Aggregator) visit(ctx context.Context, p *plan, now time.Time, fn func(Key, ...*row)) error {
 	l := a.levels[p.level]
 	a.mu.RLock()
 	give := func(s series, from int64) {
@@ -312,8 +316,8 @@ func (a *Aggregator) visit(ctx context.Context, p *plan, now time.Time, fn func(
 			if !p.wants(k) {
 				continue
 			}
-			for _, r := range s.between(k, from, p.to) {
-				fn(k, r)
+			if rs := s.between(k, from, p.to); len(rs) > 0 {
+				fn(k, rs...)
 			}
 		}
 	}
@@ -351,7 +355,7 @@ func (p *plan) stored() []string {
 }
 
 // current calls fn with the windows that are still open.
-func (a *Aggregator) current(p *plan, now int64, fn func(Key, *row)) {
+func (a *Aggregator) current(p *plan, now int64, fn func(Key, ...*row)) {
 	give := func(k Key, second int64, w *window) {
 		if second >= p.from && second < p.to && p.wants(k) {
 			fn(k, &row{at: second, data: w.encode()})

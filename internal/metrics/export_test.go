@@ -9,5 +9,3 @@ func (a *Aggregator) End(ctx context.Context) bool           { a.tick(true); ret
 func (a *Aggregator) Flush(ctx context.Context) bool         { return a.flush(ctx) }
 func (a *Aggregator) RollUp(ctx context.Context, n int) bool { return a.rollUp(ctx, n) }
 func (a *Aggregator) FillMemory(ctx context.Context)         { a.fillMemory(ctx) }
-func (a *Aggregator) Prune(ctx context.Context)              { a.prune(ctx) }
-func (a *Aggregator) Beat(ctx context.Context)               { a.beat(ctx) }

@@ -225,8 +225,8 @@ func (w *wanted) add(q metrics.Query, r *metrics.Result, c remembered) {
 
 func (w *wanted) compare(t *rapid.T, q metrics.Query, r *metrics.Result, s metrics.Series) {
 	got := s.Total
-	if got.Requests != w.requests || fmt.Sprint(got.Outcomes) != fmt.Sprint(w.outcomes) && w.requests > 0 {
-		t.Errorf("%v has %d %v, want %d %v", s.Key, got.Requests, got.Outcomes, w.requests, w.outcomes)
+	if got.Requests != w.requests || fmt.Sprint(got.Outcomes()) != fmt.Sprint(w.outcomes) && w.requests > 0 {
+		t.Errorf("%v has %d %v, want %d %v", s.Key, got.Requests, got.Outcomes(), w.requests, w.outcomes)
 	}
 	if w.requests > 0 && (got.BytesIn != w.in || got.BytesOut != w.out || got.MemoryMax != w.memory || time.Duration(got.Duration.Max*1e9+.5) != w.longest ||
 		time.Duration(got.CPU*1e9+.5).Round(time.Microsecond) != w.cpu.Round(time.Microsecond)) {

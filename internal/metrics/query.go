@@ -23,6 +23,7 @@ const (
 	FieldSandboxes
 	FieldPools
 	FieldHost
+	FieldTotal // durations of the total alone, which cost less than FieldDuration
 )
 
 // Every asks for each function by itself.
@@ -65,13 +66,42 @@ type Series struct {
 // Point is what happened in a step, or in all.
 type Point struct {
 	Requests, Errors, Throttled, ColdStarts int64
-	Outcomes                                map[hearth.Outcome]int64
-	Starts                                  map[hearth.Start]int64
+	outcomes                                [len(outcomes)]int64
+	starts                                  [len(starts)]int64
 	Duration, Queue, Start                  Values  // seconds
 	Memory                                  Values  // bytes
 	MemoryMax                               int64   // bytes
 	CPU, Busy                               float64 // seconds
 	BytesIn, BytesOut                       int64
+}
+
+// Outcome returns how many ended so.
+func (p *Point) Outcome(o hearth.Outcome) int64 { return of(outcomes[:], p.outcomes[:], o) }
+
+// StartedAs returns how many sandboxes came to be so.
+func (p *Point) StartedAs(s hearth.Start) int64 { return of(starts[:], p.starts[:], s) }
+
+// Outcomes returns the outcomes that occurred.
+func (p *Point) Outcomes() map[hearth.Outcome]int64 { return occurred(outcomes[:], p.outcomes[:]) }
+
+// Starts returns the starts that occurred.
+func (p *Point) Starts() map[hearth.Start]int64 { return occurred(starts[:], p.starts[:]) }
+
+func of[K comparable](names []K, counts []int64, name K) int64 {
+	if i := slices.Index(names, name); i >= 0 {
+		return counts[i]
+	}
+	return 0
+}
+
+func occurred[K comparable](names []K, counts []int64) map[K]int64 {
+	m := map[K]int64{}
+	for i, n := range counts {
+		if n != 0 {
+			m[names[i]] = n
+		}
+	}
+	return m
 }
 
 // Values describes measured values; all is zero if there are none.
@@ -175,6 +205,9 @@ func (a *Aggregator) plan(q Query, now time.Time) plan {
 	width := a.levels[p.level].step
 	if q.Totals {
 		p.step = width
+		if q.Fields&FieldTotal != 0 {
+			p.Fields |= FieldDuration
+		}
 	}
 	p.step = max(width, (p.step+width-1)/width*width)
 	p.from = floor(q.From.Unix(), p.step)
@@ -225,13 +258,13 @@ func newAnswer(p *plan) *answer {
 	return ans
 }
 
-func (ans *answer) add(k Key, r *row) {
+func (ans *answer) add(k Key, rs ...*row) {
 	if k == (Key{}) {
-		ans.whole = append(ans.whole, r)
+		ans.whole = append(ans.whole, rs...)
 		return
 	}
 	if k, ok := ans.p.key(k); ok && k != (Key{}) {
-		ans.rows[k] = append(ans.rows[k], r)
+		ans.rows[k] = append(ans.rows[k], rs...)
 	}
 }
 
@@ -268,6 +301,9 @@ func (ans *answer) result() (*Result, error) {
 }
 
 func byTime(rs []*row) {
+	if slices.IsSortedFunc(rs, func(a, b *row) int { return cmp.Compare(a.at, b.at) }) {
+		return
+	}
 	slices.SortStableFunc(rs, func(a, b *row) int { return cmp.Compare(a.at, b.at) })
 }
 
@@ -283,6 +319,7 @@ type sums struct {
 	starts                        [len(starts)]int64
 	sum, max                      int64
 	duration, queue, cold, memory sketch
+	durations                     *sketch // duration, or where else durations go
 	memoryMax, cpu, busy, in, out int64
 }
 
@@ -294,6 +331,7 @@ func (s *sums) reset() {
 		keep[i].clear()
 	}
 	*s = sums{duration: keep[0], queue: keep[1], cold: keep[2], memory: keep[3]}
+	s.durations = &s.duration
 }
 
 // series makes the series of rows that are in the order of their time.
@@ -318,6 +356,9 @@ func (acc *accumulator) series(k Key, rows []*row) (Series, error) {
 			n++
 		}
 		acc.step.reset()
+		if p.Fields&FieldDuration == 0 {
+			acc.step.durations = &acc.total.duration
+		}
 		for _, r := range rows[:n] {
 			if err := acc.step.add(p, r.data); err != nil {
 				return s, err
@@ -335,33 +376,47 @@ func (acc *accumulator) series(k Key, rows []*row) (Series, error) {
 
 // add adds what p asks for of a stored window.
 func (s *sums) add(p *plan, b []byte) error {
-	return parts(b, func(tag byte, d *decoder) error {
-		switch tag {
-		case partCalls:
-			i := min(d.int(), unknown)
-			if !p.outcomes[i] {
-				return nil
-			}
-			s.outcomes[i] += d.int()
-			s.sum += d.int()
-			s.max = max(s.max, d.int())
-			return s.duration.wanted(p, FieldDuration, d)
-		case partStarts:
-			d.sparse(s.starts[:])
-		case partQueue:
-			return s.queue.wanted(p, FieldQueue, d)
-		case partCold:
-			return s.cold.wanted(p, FieldStart, d)
-		case partMemory:
-			return s.memory.wanted(p, FieldMemory, d)
-		case partAmounts:
-			s.memoryMax = max(s.memoryMax, d.int())
-			for _, sum := range []*int64{&s.cpu, &s.busy, &s.in, &s.out} {
-				*sum += d.int()
-			}
+	d, err := newDecoder(b)
+	for err == nil && len(d.b) > 0 {
+		var tag byte
+		var part decoder
+		if tag, part, err = d.part(); err == nil {
+			err = s.addPart(p, tag, &part)
 		}
-		return nil
-	})
+	}
+	return err
+}
+
+func (s *sums) addPart(p *plan, tag byte, d *decoder) (err error) {
+	switch tag {
+	case partCalls:
+		i := min(d.int(), unknown)
+		if !p.outcomes[i] {
+			return nil
+		}
+		s.outcomes[i] += d.int()
+		s.sum += d.int()
+		s.max = max(s.max, d.int())
+		err = s.durations.wanted(p, FieldDuration|FieldTotal, d)
+	case partStarts:
+		d.sparse(s.starts[:])
+	case partQueue:
+		err = s.queue.wanted(p, FieldQueue, d)
+	case partCold:
+		err = s.cold.wanted(p, FieldStart, d)
+	case partMemory:
+		err = s.memory.wanted(p, FieldMemory, d)
+	case partAmounts:
+		s.memoryMax = max(s.memoryMax, d.int())
+		s.cpu += d.int()
+		s.busy += d.int()
+		s.in += d.int()
+		s.out += d.int()
+	}
+	if d.bad {
+		return errWindow
+	}
+	return err
 }
 
 func (s *sketch) wanted(p *plan, f Field, d *decoder) error {
@@ -401,13 +456,9 @@ func (s *sketch) mergeLarge(o sketch) {
 func (s *sums) point(p *plan) *Point {
 	pt := &Point{
 		MemoryMax: s.memoryMax, CPU: seconds(s.cpu), Busy: seconds(s.busy), BytesIn: s.in, BytesOut: s.out,
-		Outcomes: map[hearth.Outcome]int64{},
+		outcomes: s.outcomes, starts: s.starts,
 	}
 	for i, n := range s.outcomes {
-		if n == 0 {
-			continue
-		}
-		pt.Outcomes[outcomes[i]] = n
 		pt.Requests += n
 		switch outcomes[i] {
 		case hearth.OutcomeThrottled:
@@ -417,17 +468,8 @@ func (s *sums) point(p *plan) *Point {
 			pt.Errors += n
 		}
 	}
-	for i, n := range s.starts {
-		if n == 0 {
-			continue
-		}
-		if pt.Starts == nil {
-			pt.Starts = map[hearth.Start]int64{}
-		}
-		pt.Starts[starts[i]] = n
-		if i > 0 {
-			pt.ColdStarts += n
-		}
+	for _, n := range s.starts[1:] {
+		pt.ColdStarts += n
 	}
 	if pt.Requests == 0 && s.cpu == 0 {
 		return nil

@@ -150,7 +150,7 @@ func TestOnlyNamedOutcomesCount(t *testing.T) {
 	}
 	r := b.query(metrics.Query{Functions: []string{"a"}, Outcomes: []hearth.Outcome{"timeout", "out_of_memory"}, Fields: all()})
 	s := r.Series[0].Total
-	if d := cmp.Diff(map[hearth.Outcome]int64{"timeout": 3, "out_of_memory": 4}, s.Outcomes); d != "" || s.Requests != 7 || s.Errors != 7 {
+	if d := cmp.Diff(map[hearth.Outcome]int64{"timeout": 3, "out_of_memory": 4}, s.Outcomes()); d != "" || s.Requests != 7 || s.Errors != 7 {
 		t.Errorf("total %+v", s)
 	}
 	near(t, "p50", s.Duration.P50, 4)

@@ -278,13 +278,14 @@ func (a *Aggregator) pruneNowAndThen(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			a.prune(ctx)
+			a.Prune(ctx)
 		}
 	}
 }
 
-// prune deletes the rows that are kept long enough.
-func (a *Aggregator) prune(ctx context.Context) {
+// Prune deletes the rows that were kept long enough, as the loop does once a
+// minute.
+func (a *Aggregator) Prune(ctx context.Context) {
 	a.mu.RLock()
 	wait := a.o.Elapsed()-a.steady < settled
 	a.mu.RUnlock()

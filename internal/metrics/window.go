@@ -329,6 +329,11 @@ type decoder struct {
 }
 
 func (d *decoder) int() int64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // most are small
+		v := d.b[0]
+		d.b = d.b[1:]
+		return int64(v)
+	}
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 || v > math.MaxInt64 {
 		d.bad, d.b = true, nil
@@ -368,26 +373,39 @@ func (d *decoder) sparse(vs []int64) {
 	}
 }
 
+// newDecoder returns one that reads the parts of a stored window.
+func newDecoder(b []byte) (decoder, error) {
+	if len(b) == 0 || b[0] != format {
+		return decoder{}, fmt.Errorf("%w: its format isn't known", errWindow)
+	}
+	return decoder{b: b[1:]}, nil
+}
+
+// part reads the next part.
+func (d *decoder) part() (tag byte, part decoder, err error) {
+	tag = d.b[0]
+	d.b = d.b[1:]
+	part.b = d.take(d.int())
+	if d.bad {
+		err = errWindow
+	}
+	return tag, part, err
+}
+
 // parts calls fn with each part of a stored window.
 func parts(b []byte, fn func(tag byte, d *decoder) error) error {
-	if len(b) == 0 || b[0] != format {
-		return fmt.Errorf("%w: its format isn't known", errWindow)
-	}
-	d := decoder{b: b[1:]}
-	for len(d.b) > 0 {
-		tag := d.take(1)[0]
-		p := decoder{b: d.take(d.int())}
-		if d.bad {
-			return errWindow
+	d, err := newDecoder(b)
+	for err == nil && len(d.b) > 0 {
+		var tag byte
+		var p decoder
+		if tag, p, err = d.part(); err == nil {
+			err = fn(tag, &p)
 		}
-		if err := fn(tag, &p); err != nil {
-			return err
-		}
-		if p.bad {
-			return errWindow
+		if err == nil && p.bad {
+			err = errWindow
 		}
 	}
-	return nil
+	return err
 }
 
 // mergeBytes adds a stored window.

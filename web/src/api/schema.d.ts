@@ -2863,7 +2863,7 @@ export interface operations {
                 to?: string;
                 /** @description a Go duration of whole seconds; if not given, one that makes 120 steps or less */
                 step?: string;
-                /** @description requests, outcomes, starts, duration, queue, start, cpu, memory, bytes, sandboxes, pools, batch, host; all but pools, batch and host if none is given */
+                /** @description requests, outcomes, starts, duration, queue, start, cpu, memory, bytes, sandboxes, pools, batch, host, totals (the percentiles of the whole span, which come with duration, without those of each step); the first ten if none is given */
                 fields?: string[] | null;
             };
             header?: never;

@@ -196,7 +196,7 @@ export default function FunctionsScreen() {
   const metrics = useMetricsQuery(
     {
       function: ['*'],
-      fields: ['requests', 'duration', 'sandboxes'],
+      fields: ['requests', 'totals', 'sandboxes'],
       step: sparkStep(range.seconds),
     },
     { atMostEvery: many ? 15_000 : 2_000 },

@@ -36,7 +36,7 @@ function useBefore() {
       const before = momentsOf({ ...range, to: Date.parse(from) / 1000, from: undefined });
       return unwrap(
         api.GET('/api/v1/metrics/query', {
-          params: { query: { ...before, fields: ['requests', 'duration', 'sandboxes'] } },
+          params: { query: { ...before, fields: ['requests', 'totals', 'sandboxes'] } },
           signal,
         }),
       );

@@ -58,7 +58,7 @@ export function Top() {
   const many = (functions.data?.length ?? 0) > 100;
   const metrics = useMetricsQuery({
     function: ['*'],
-    fields: ['requests', 'duration'],
+    fields: ['requests', 'totals'],
     // Steps for each of a thousand functions would be megabytes.
     step: many ? `${Math.max(1, Math.round(range.seconds / 20))}s` : undefined,
   });
