@@ -60,6 +60,8 @@ func Test10Dashboard(t *testing.T) {
 		t.Errorf("the link leads to %v", at)
 	}
 	p.MustClick("#empty a")
+	p.MustSee("h1", "Your first function")
+	p.MustPush("Functions")
 	p.MustSee("h1", "Functions")
 	p.MustSee("#empty", "hearth deploy main.py --name hello")
 	p.CheckAccessible("the empty list")

@@ -386,7 +386,9 @@ func (p *Page) CheckClean(own string, failing ...string) {
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	for _, c := range p.complaints {
-		meant := func(part string) bool { return strings.Contains(c, "Failed to load resource") && strings.Contains(c, part) }
+		meant := func(part string) bool {
+			return strings.Contains(c, "Failed to load resource") && strings.Contains(c, part)
+		}
 		if !slices.ContainsFunc(failing, meant) {
 			p.b.t.Errorf("the console shows %s", c)
 		}

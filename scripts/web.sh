@@ -28,7 +28,7 @@ packages() {
 }
 
 fresh() { # dist is newer than all it is made of
-  [ -f dist/index.html ] && [ -z "$(find src public scripts index.html package-lock.json vite.config.ts tsconfig.json -newer dist/index.html -print -quit)" ]
+  [ -f dist/index.html ] && [ -z "$(find src public scripts index.html package-lock.json vite.config.ts mantine-styles.ts tsconfig.json -newer dist/index.html -print -quit)" ]
 }
 
 case $what in

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { mantineStyles } from './mantine-styles';
 
 // The server that `npm run dev` passes requests on to.
 const server = process.env.HEARTH_URL ?? 'http://127.0.0.1:8080';
@@ -31,7 +32,7 @@ function icons(): Plugin {
 export default defineConfig({
   base: '/ui/',
   define: { __PATHS__: JSON.stringify(Object.keys(openapi.paths)) },
-  plugins: [icons(), react()],
+  plugins: [icons(), mantineStyles(), react()],
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-const worthwhile = /\.(js|css|svg|json|txt)$/;
+const worthwhile = /\.(js|css|svg|txt)$/;
 const dist = new URL('../dist/', import.meta.url).pathname;
 
 for (const name of readdirSync(dist, { recursive: true })) {

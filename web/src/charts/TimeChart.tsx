@@ -216,7 +216,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
       {
         width: element.clientWidth || 600,
         height,
-        padding: [12, 18, 0, 0],
+        padding: [12, step < 60 ? 28 : 18, 0, 0],
         legend: { show: false },
         scales: {
           x: {

@@ -42,6 +42,8 @@ export const screens: Screen[] = [
     component: lazy(() => import('./functions/FunctionsScreen')),
     nav: { label: 'Functions', icon: IconLambda, key: 'f' },
   },
+  { path: '/new', component: lazy(() => import('./new/NewScreen')) },
+  { path: '/start', component: lazy(() => import('./start/StartScreen')) },
   {
     path: '/functions/:name',
     component: lazy(() => import('./function-overview/FunctionOverviewScreen')),

@@ -35,13 +35,12 @@ import { CopyCommand } from '../components/PageHeader';
 import { PhaseBar } from '../components/PhaseBar';
 import { useSessionState } from '../hooks/useSessionState';
 import { diffLines } from './diff';
+import { emptyInput } from './input';
 import { commandsOf, pretty, runTest, type TestInput, type TestResult } from './run';
 import classes from './TestPanel.module.css';
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
 const kept = 12; // results
-
-export const emptyInput: TestInput = { kind: 'json', method: 'GET', path: '/', headers: [], body: '{}' };
 
 export interface TestHandle {
   run: () => void;
@@ -365,7 +364,8 @@ function HttpInput({ value, onChange }: { value: TestInput; onChange: (part: Par
   );
 }
 
-function Result({
+/** What came of a call. */
+export function Result({
   name,
   result,
   before,

@@ -69,8 +69,12 @@ export function requestOf(
   };
 }
 
-/** The same in a terminal. */
-export function commandsOf(name: string, input: TestInput): { cli?: string; curl: string } {
+/** The same in a terminal; addresses of public functions need no key. */
+export function commandsOf(
+  name: string,
+  input: TestInput,
+  { open = false } = {},
+): { cli?: string; curl: string } {
   const quote = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`;
   const auth = `-H "Authorization: Bearer $HEARTH_API_KEY"`;
   const { url } = requestOf(name, input);
@@ -82,7 +86,8 @@ export function commandsOf(name: string, input: TestInput): { cli?: string; curl
     };
   const headers = input.headers.filter(([k]) => k).map(([k, v]) => `-H ${quote(`${k}: ${v}`)}`);
   const body = !bodiless(input.method) && input.body ? [`--data-raw ${quote(input.body)}`] : [];
-  return { curl: ['curl -i', `-X ${input.method}`, auth, ...headers, ...body, address].join(' ') };
+  const method = input.method === 'GET' ? [] : [`-X ${input.method}`];
+  return { curl: ['curl -i', ...method, ...(open ? [] : [auth]), ...headers, ...body, address].join(' ') };
 }
 
 /** Makes the call. It returns what came, be it a failure of the function; it throws only when aborted. */

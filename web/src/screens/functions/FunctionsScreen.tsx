@@ -29,7 +29,6 @@ import { useKeys } from '../../hooks/useKeys';
 import { useScreenHref } from '../../hooks/useScreenHref';
 import { useTimeRange } from '../../hooks/useTimeRange';
 import { useUrlState } from '../../hooks/useUrlState';
-import { FirstRun } from './FirstRun';
 import classes from './FunctionsScreen.module.css';
 import { type FunctionState, sparkStep, stateOf } from './rows';
 
@@ -266,7 +265,26 @@ export default function FunctionsScreen() {
       <QueryState query={functions}>
         {(list) =>
           list.length === 0 ? (
-            <FirstRun />
+            <div id="empty">
+              <EmptyState
+                title="No functions yet"
+                icon={<IconFlame size={22} stroke={1.6} />}
+                actions={
+                  mayChange && (
+                    <>
+                      <Button component={Link} href={href('/start')}>
+                        Make the first one
+                      </Button>
+                      <Button component={Link} href={href('/new')} variant="default">
+                        All templates
+                      </Button>
+                    </>
+                  )
+                }
+              >
+                Start here, or in a terminal: <code>hearth deploy main.py --name hello</code>
+              </EmptyState>
+            </div>
           ) : (
             <>
               <div className={classes.bar}>

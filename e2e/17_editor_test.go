@@ -7,7 +7,7 @@ import (
 
 // Somebody mends a function in the browser: tests it, breaks it, is shown the
 // line, deploys it with a message, and keeps the call that showed the fault.
-func Test16Editor(t *testing.T) {
+func Test17Editor(t *testing.T) {
 	needsDashboard(t)
 	b := MustBrowse(t)
 	s := MustServe(t, t.TempDir())
