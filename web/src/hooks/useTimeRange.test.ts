@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { momentsOf, parseRange, rangeQuery } from './useTimeRange';
+import { momentsOf, parseRange, rangeFlags, rangeQuery } from './useTimeRange';
 import { withParams } from './useUrlState';
 
 const read = (query: string) => parseRange(new URLSearchParams(query));
@@ -20,6 +20,12 @@ describe('the time range of an address', () => {
       to: '2026-01-01T12:00:00.000Z',
     });
     expect(momentsOf(read('from=0.5&to=1.5'), now).to).toBe('1970-01-01T00:00:01.500Z');
+  });
+  it('becomes flags of a command', () => {
+    expect(rangeFlags(read('range=7d'))).toBe('--since 7d');
+    expect(rangeFlags(read('from=1&to=2'))).toBe(
+      '--since 1970-01-01T00:00:01.000Z --until 1970-01-01T00:00:02.000Z',
+    );
   });
   it('goes along to other screens, and nothing else does', () => {
     expect(rangeQuery(new URLSearchParams('sort=name&range=7d'))).toBe('?range=7d');

@@ -33,6 +33,13 @@ export function momentsOf(range: TimeRange, now = Date.now()): { from: string; t
   return { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
 }
 
+/** The same range for the command line, as in "--since 24h". */
+export function rangeFlags(range: TimeRange): string {
+  if (range.name !== 'custom') return `--since ${range.name}`;
+  const { from, to } = momentsOf(range);
+  return `--since ${from} --until ${to}`;
+}
+
 /** The query of an address without all but the range, for links between screens. */
 export function rangeQuery(params: URLSearchParams): string {
   const kept = new URLSearchParams();

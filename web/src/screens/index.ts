@@ -50,14 +50,14 @@ export const screens: Screen[] = [
     tab: { label: 'Overview' },
   },
   {
-    path: '/functions/:name/code',
-    component: lazy(() => import('./code/CodeScreen')),
-    tab: { label: 'Code' },
-  },
-  {
     path: '/functions/:name/metrics',
     component: lazy(() => import('./function-metrics/FunctionMetricsScreen')),
     tab: { label: 'Metrics' },
+  },
+  {
+    path: '/functions/:name/code',
+    component: lazy(() => import('./code/CodeScreen')),
+    tab: { label: 'Code' },
   },
   {
     path: '/invocations',

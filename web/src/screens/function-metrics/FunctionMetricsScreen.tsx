@@ -23,6 +23,7 @@ import { formatBytes, formatCount, formatSeconds, formatShare } from '../../comp
 import { curlOf } from '../../components/PageHeader';
 import { ErrorState } from '../../components/states';
 import type { InvocationsFilter } from '../../hooks/useInvocationsHref';
+import { rangeFlags, useTimeRange } from '../../hooks/useTimeRange';
 import { useUrlState } from '../../hooks/useUrlState';
 import { useLiveMetrics } from '../../live/metrics';
 import { download, toCsv } from './csv';
@@ -44,6 +45,7 @@ const fields = [
 
 export default function FunctionMetricsScreen({ params }: { params: Record<string, string> }) {
   const name = params.name!;
+  const { range } = useTimeRange();
   const [chosen, choose] = useUrlState('version');
   const version = /^[1-9]\d{0,8}$/.test(chosen) ? Number(chosen) : undefined;
   const fn = useFunction(name);
@@ -106,7 +108,9 @@ export default function FunctionMetricsScreen({ params }: { params: Record<strin
               </Menu.Item>
             ))}
             <Menu.Divider />
-            <Menu.Item onClick={() => copy('Copied', `hearth metrics ${name}`)}>Command line</Menu.Item>
+            <Menu.Item onClick={() => copy('Copied', `hearth metrics ${name} ${rangeFlags(range)}`)}>
+              Command line
+            </Menu.Item>
             <Menu.Item
               onClick={() =>
                 copy(

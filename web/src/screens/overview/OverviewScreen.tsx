@@ -13,7 +13,7 @@ import { PageHeader } from '../../components/PageHeader';
 import { EmptyState, ErrorState } from '../../components/states';
 import { hasScreen, useInvocationsHref } from '../../hooks/useInvocationsHref';
 import { useScreenHref } from '../../hooks/useScreenHref';
-import { momentsOf, useTimeRange } from '../../hooks/useTimeRange';
+import { momentsOf, rangeFlags, useTimeRange } from '../../hooks/useTimeRange';
 import { useLiveStatus, usePolling } from '../../live/context';
 import { useLiveMetrics } from '../../live/metrics';
 import { Feed } from './Feed';
@@ -47,6 +47,7 @@ function useBefore() {
 }
 
 export default function OverviewScreen() {
+  const { range } = useTimeRange();
   const functions = useFunctions();
   const metrics = useLiveMetrics({ fields });
   const { data } = metrics;
@@ -56,7 +57,7 @@ export default function OverviewScreen() {
       <PageHeader
         title="Overview"
         about={<Freshness />}
-        cli="hearth metrics --since 1h"
+        cli={`hearth metrics ${rangeFlags(range)}`}
         curl="/api/v1/metrics/query"
       />
       {functions.data?.length === 0 && !total(series?.requests) ? (

@@ -16,6 +16,7 @@ import { formatBytes, formatCount, formatSeconds, parseDuration } from '../../co
 import { PageHeader } from '../../components/PageHeader';
 import { EmptyState, QueryState } from '../../components/states';
 import { useScreenHref } from '../../hooks/useScreenHref';
+import { rangeFlags, useTimeRange } from '../../hooks/useTimeRange';
 import { saving, savings } from './saving';
 import classes from './usage.module.css';
 
@@ -157,6 +158,7 @@ function columnsOf(apply: ((row: Row) => void) | null): Column<Row>[] {
 }
 
 export default function UsageScreen() {
+  const { range } = useTimeRange();
   const usage = useUsage();
   const functions = useFunctions();
   const may = useMay('developer');
@@ -172,7 +174,7 @@ export default function UsageScreen() {
       <PageHeader
         title="Usage"
         about="What functions used in this range of time, and what they would need"
-        cli="hearth usage"
+        cli={`hearth usage ${rangeFlags(range)}`}
         curl="/api/v1/usage"
       />
       <QueryState query={usage}>
