@@ -166,6 +166,7 @@ func (a *API) Sample(ctx context.Context) {
 	t := time.NewTimer(untilNextSecond())
 	defer t.Stop()
 	var last sandboxState
+	var next time.Time // the second to tell of next
 	for {
 		select {
 		case <-ctx.Done():
@@ -173,7 +174,7 @@ func (a *API) Sample(ctx context.Context) {
 		case now := <-t.C:
 			t.Reset(untilNextSecond())
 			if watched, _ := a.o.Live.Watched(live.Metrics); watched {
-				a.sampleMetrics(ctx, now.Truncate(time.Second).Add(-time.Second))
+				next = a.sampleSince(ctx, next, now.Truncate(time.Second))
 			}
 			if watched, joined := a.o.Live.Watched(live.Sandboxes); watched {
 				last = a.sampleSandboxes(ctx, last, joined)
@@ -189,16 +190,36 @@ func untilNextSecond() time.Duration {
 	return now.Truncate(time.Second).Add(time.Second + 20*time.Millisecond).Sub(now)
 }
 
-// sampleMetrics publishes a second whole, and each function's part of it.
-func (a *API) sampleMetrics(ctx context.Context, second time.Time) {
+// maxLate is how long a second is waited for: those that count it may be held up
+// on a busy host, and to say that nothing happened would be wrong. A second that
+// never comes is one in which the server wasn't there.
+const maxLate = 5 * time.Second
+
+// sampleSince publishes the seconds from next on that are over and counted, and
+// returns the first that isn't.
+func (a *API) sampleSince(ctx context.Context, next, now time.Time) time.Time {
+	if next.Before(now.Add(-maxLate)) || next.After(now) { // nobody watched, or the clock was set
+		next = now.Add(-time.Second)
+	}
+	for ; next.Before(now); next = next.Add(time.Second) {
+		if !a.sampleMetrics(ctx, next) && now.Sub(next) < maxLate {
+			break
+		}
+	}
+	return next
+}
+
+// sampleMetrics publishes a second whole, and each function's part of it. It
+// reports false if the second isn't counted yet.
+func (a *API) sampleMetrics(ctx context.Context, second time.Time) bool {
 	m := rest.LiveMetrics{At: second.Unix(), Step: 1, Series: []rest.LiveSeries{}, Load: rest.Load(a.o.Engine.Stats())}
 	for _, functions := range [][]string{nil, {metrics.Every}} {
 		res, err := a.o.Metrics.Query(ctx, metrics.Query{
 			Functions: functions, From: second, To: second.Add(time.Second), Step: time.Second,
 			Fields: metrics.FieldDuration | metrics.FieldMemory | metrics.FieldHost, Totals: true,
 		})
-		if err != nil {
-			return
+		if err != nil || sum(res.Seconds) == 0 {
+			return false
 		}
 		for _, s := range res.Series {
 			if s.Total.Requests > 0 || s.Function == "" {
@@ -206,10 +227,12 @@ func (a *API) sampleMetrics(ctx context.Context, second time.Time) {
 			}
 		}
 		if len(res.Host) > 0 && res.Host[0] != nil {
-			m.Host = &rest.LiveHost{CPU: &res.Host[0].CPU, Memory: int64(res.Host[0].Memory)}
+			_, total, _ := metrics.HostMemory()
+			m.Host = &rest.LiveHost{CPU: &res.Host[0].CPU, Memory: int64(res.Host[0].Memory), MemoryTotal: total}
 		}
 	}
 	a.o.Live.Publish(live.Metrics, "", m, 256*(1+len(m.Series)))
+	return true
 }
 
 func liveSeries(s metrics.Series) rest.LiveSeries {

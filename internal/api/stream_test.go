@@ -121,6 +121,9 @@ func TestMetricsOfTheWholeServerComeEverySecond(t *testing.T) {
 	if second.At != first.At+1 || len(first.Series) != 1 || first.Series[0].Function != "" || first.Series[0].P99 != nil {
 		t.Errorf("got %+v and %+v", first, second)
 	}
+	if h := second.Host; h == nil || h.CPU == nil || h.Memory <= 0 || h.MemoryTotal < h.Memory {
+		t.Errorf("the host is %+v", second.Host)
+	}
 }
 
 func TestAStreamGoesOnBehindTheLastEvent(t *testing.T) {
