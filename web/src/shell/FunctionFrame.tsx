@@ -1,6 +1,6 @@
 import { Anchor } from '@mantine/core';
 import { IconChevronRight, IconLock, IconWorld } from '@tabler/icons-react';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useFunction } from '../api/queries';
 import { CopyIcon } from '../components/CodeBlock';
@@ -17,6 +17,15 @@ export function FunctionFrame({ name, children }: { name: string; children: Reac
   const fn = useFunction(name);
   const href = useScreenHref();
   const [location] = useLocation();
+  const tabs = useRef<HTMLElement>(null);
+  const shown = fn.data !== undefined || !fn.error;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another place is another tab
+  useEffect(() => {
+    const current = tabs.current?.querySelector<HTMLElement>('[aria-current]');
+    if (tabs.current && current)
+      tabs.current.scrollLeft +=
+        current.getBoundingClientRect().right - tabs.current.getBoundingClientRect().right;
+  }, [location, shown]);
   const f = fn.data;
   const url = f?.urls?.[0];
   if (!f && fn.error) return <ErrorState error={fn.error} retry={() => void fn.refetch()} />;
@@ -65,7 +74,7 @@ export function FunctionFrame({ name, children }: { name: string; children: Reac
         cli={`hearth get ${name}`}
         curl={`/api/v1/functions/${name}`}
       />
-      <nav className={classes.tabs} aria-label={`About ${name}`}>
+      <nav ref={tabs} className={classes.tabs} aria-label={`About ${name}`}>
         {screens
           .filter((s) => s.tab)
           .map((s) => {
