@@ -333,6 +333,14 @@ func (p *Page) MustShow(width, height int, scheme string) {
 		map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
 	p.b.must(p.session, "Emulation.setEmulatedMedia",
 		map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	p.settle()
+}
+
+// settle waits until nothing moves any more but what never ends.
+func (p *Page) settle() {
+	p.b.t.Helper()
+	p.MustEval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => Promise.allSettled(
+		document.getAnimations().filter(a => a.effect.getComputedTiming().endTime !== Infinity).map(a => a.finished)))`)
 }
 
 // Shoot writes a picture of the page into the folder that screenshotsEnv names;
@@ -343,7 +351,7 @@ func (p *Page) Shoot(name string) {
 	if dir == "" {
 		return
 	}
-	p.MustEval("Promise.allSettled(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime !== Infinity).map(a => a.finished))")
+	p.settle()
 	var r struct{ Data []byte }
 	p.b.must(p.session, "Page.captureScreenshot", map[string]any{"format": "png"}, &r)
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), r.Data, 0o644); err != nil {
