@@ -7,4 +7,5 @@ cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-100}
 mkdir -p bench/results
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
+go run ./bench/overhead -rounds $(((rounds + 4) / 5)) -json "bench/results/overhead-$stamp.json"
 go run ./bench/coldstart -binary bin/hearth -rounds "$rounds" -json "bench/results/coldstart-$stamp.json"

@@ -48,6 +48,10 @@ type Options struct {
 	// can't enforce some of their limits.
 	AllowUnenforcedFor func(hearth.Version) bool
 
+	// Uncounted leaves out the metrics of calls, for the benchmark of what they
+	// cost.
+	Uncounted bool
+
 	// Drivers and Languages, if set, replace the real ones. Tests bring fakes.
 	// The server closes the drivers.
 	Drivers   []sandbox.Driver
@@ -173,17 +177,23 @@ func (s *Server) openEngine(ctx context.Context) (err error) {
 		return err
 	}
 	s.metrics.Watch(s.sources())
-	if err := s.metrics.Start(context.WithoutCancel(ctx)); err != nil {
-		return err
+	if !s.opts.Uncounted {
+		if err := s.metrics.Start(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
 	}
 	return s.engine.Start(ctx)
 }
 
 func (s *Server) engineConfig() engine.Config {
 	c := s.cfg
+	var observer engine.Observer
+	if !s.opts.Uncounted {
+		observer = s.metrics
+	}
 	return engine.Config{
 		Drivers: s.drivers.byName(), DefaultDriver: c.Sandbox, Runtime: s.catalog.Get, Code: s.bundles,
-		Recorder: recorder{s.store, s.live}, Capturer: capture.New(s.store, s.log), Observer: s.metrics, Logger: s.log,
+		Recorder: recorder{s.store, s.live}, Capturer: capture.New(s.store, s.log), Observer: observer, Logger: s.log,
 		Refilled: func(p engine.PoolInfo, took time.Duration) {
 			s.metrics.ObserveRefill(metrics.PoolKey{Driver: p.Driver, Runtime: p.Runtime, Network: string(p.Network)}, took)
 		},
