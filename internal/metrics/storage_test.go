@@ -186,3 +186,42 @@ func TestLoopsKeepTheContractOfServices(t *testing.T) {
 		return a
 	})
 }
+
+// What is stored depends on functions and time, not on how many calls there are.
+func TestAMillionCallsAreNoMoreRowsThanAFew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million calls are not short")
+	}
+	b, db := newStored(t, metrics.AggregatorOptions{Retention: metrics.Retention{Seconds: 5 * time.Minute, Minutes: 2 * time.Hour, Hours: 24 * time.Hour}})
+	const functions, seconds, calls = 10, 600, 1_000_000
+	inv := call("", hearth.OutcomeOK, hearth.StartWarm, 0)
+	for i := range calls {
+		inv.Function = fmt.Sprint("f", i%functions)
+		inv.Duration = hearth.Duration(time.Duration(i%1000+1) * time.Millisecond)
+		b.Observe(inv)
+		if (i+1)%(calls/seconds) == 0 {
+			b.Advance(time.Second)
+			b.Beat(t.Context())
+		}
+	}
+	b.Prune(t.Context())
+	var bytes int64
+	count := 0
+	for _, step := range []int64{1, 60, 3600} {
+		err := db.Metrics(t.Context(), store.MetricQuery{Step: step, From: math.MinInt64, To: math.MaxInt64}, func(r store.MetricRow) error {
+			count, bytes = count+1, bytes+int64(len(r.Data))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := (functions + 1) * (300 + 120 + 60 + 20); count > most || bytes > 8<<20 {
+		t.Errorf("there are %d rows of %d bytes together", count, bytes)
+	}
+	total := b.query(metrics.Query{Fields: metrics.FieldDuration, Step: time.Minute}).Series[0].Total
+	if total.Requests != calls {
+		t.Errorf("%d calls are known", total.Requests)
+	}
+	near(t, "p95", total.Duration.P95, .95)
+}
