@@ -197,6 +197,22 @@ func Test16Logs(t *testing.T) {
 	p.MustEval("document.querySelector('#lines a').click()")
 	p.MustSee("#invocation ol li", "stock is low")
 
+	// By level, and by the time that a bar of the histogram stands for.
+	p.MustOpen(s.URL + "/ui/logs?level=warn")
+	p.MustSee("#lines", "stock is low")
+	p.MustSee("main", "2 lines")
+	if text := p.MustEval("document.querySelector('#lines').innerText").(string); strings.Contains(text, "priced") {
+		t.Errorf("warnings show %q", text)
+	}
+	p.MustSee("[role=slider]", "")
+	p.MustEval("document.querySelector('[role=slider]').focus()")
+	p.MustPress("ArrowLeft")
+	p.MustPress("Enter")
+	p.MustSee("main", "Back to the last hour")
+	if q, _ := p.MustEval("location.search").(string); !regexp.MustCompile(`level=warn.*from=\d+&to=\d+`).MatchString(q) {
+		t.Errorf("a bar narrows the address to %q", q)
+	}
+
 	p.MustOpen(s.URL + "/ui/logs?stream=stderr")
 	p.MustSee("#lines", "stock is low")
 	p.MustShow(360, 740, "light")

@@ -15,11 +15,9 @@ export function Histogram({ filters }: { filters: LogFilters }) {
   const svg = useRef<HTMLDivElement>(null);
   if (query.error) return null; // the lines say what is wrong
   if (!query.data) return <Skeleton height={72} mb="sm" radius="md" />;
-  const { at, counts } = query.data;
-  if (!counts) return null;
+  const { at, counts, step } = query.data;
   const n = counts.length;
   if (n === 0) return null;
-  const step = n > 1 ? at[1]! - at[0]! : range.seconds;
   const most = Math.max(1, ...counts);
   const total = counts.reduce((a, b) => a + b, 0);
   const indexAt = (x: number) => {
@@ -29,9 +27,12 @@ export function Histogram({ filters }: { filters: LogFilters }) {
   const narrow = (a: number, b: number) => {
     const [from, to] = [Math.min(a, b), Math.max(a, b)];
     zoom(at[from]!, at[to]! + step);
+    setCursor(null); // the bars are others now
+    setDrag(null);
   };
   const selected = drag ? [Math.min(...drag), Math.max(...drag)] : null;
-  const shown = cursor ?? drag?.[1] ?? null;
+  const pointed = cursor ?? drag?.[1] ?? null;
+  const shown = pointed !== null && pointed < n ? pointed : null;
   return (
     <div className={classes.histogram}>
       <div

@@ -187,14 +187,13 @@ export function useLogHistogram(filters: LogFilters) {
     queryKey: ['logs', 'histogram', filters, rangeKey],
     queryFn: async ({ signal }) => {
       const { from, to } = momentsOf(range);
-      const reply = await unwrap(
+      const { at, counts, step } = await unwrap(
         api.GET('/api/v1/logs', {
           params: { query: { ...toLogQuery(filters), from, to, histogram: true } },
           signal,
         }),
       );
-      const h = (reply as { histogram?: { at: number[]; counts: number[] } }).histogram ?? (reply as never);
-      return h as { at: number[]; counts: number[] };
+      return { at: at ?? [], counts: counts ?? [], step: step ?? 1 };
     },
     refetchInterval: usePolling(10_000),
   });
