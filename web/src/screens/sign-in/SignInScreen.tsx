@@ -54,7 +54,7 @@ export function SignInScreen() {
               value={key}
               onChange={(event) => setKey(event.currentTarget.value)}
               autoComplete="current-password"
-              placeholder="hearth_…"
+              placeholder="hk_…"
               autoFocus
               error={
                 problem &&
