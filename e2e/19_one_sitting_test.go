@@ -73,5 +73,5 @@ func Test19OneSitting(t *testing.T) {
 	if title := fmt.Sprint(p.MustEval("document.title")); title == "" {
 		t.Error("the page has no title")
 	}
-	p.CheckClean(s.URL, "/invoke")
+	p.CheckClean(s.URL, "/fn/greeter/")
 }
