@@ -22,7 +22,7 @@ export const Sparkline = memo(function Sparkline(props: SparklineProps) {
   const paths = sparkPaths(values, width, height - 3, top);
   return (
     <svg
-      style={{ display: 'block' }}
+      style={{ display: 'block', overflow: 'visible' }}
       width={stretch ? '100%' : width}
       height={height}
       viewBox={`0 -1.5 ${width} ${height}`}
@@ -46,7 +46,7 @@ export const Sparkline = memo(function Sparkline(props: SparklineProps) {
               d={d}
               fill="none"
               stroke={`var(${color})`}
-              strokeWidth={1.5}
+              strokeWidth={d.includes('L') ? 1.5 : 4}
               vectorEffect="non-scaling-stroke"
               strokeLinecap="round"
               strokeLinejoin="round"

@@ -95,7 +95,7 @@ const columns: Column<Row>[] = [
   {
     key: 'state',
     title: 'State',
-    width: 104,
+    width: 116,
     from: 'sm',
     greatestFirst: true,
     sort: (r) => r.state.sandboxes,
