@@ -170,8 +170,8 @@ func (r *redactor) json(kind, s string, depth int) string {
 				continue
 			}
 		}
-		if clean := text; ok && depth < maxDepth+1 {
-			if clean = r.text(kind, text, depth+1); clean != text {
+		if ok && depth <= maxDepth {
+			if clean := r.text(kind, text, depth+1); clean != text {
 				token = encodeString(clean, whole)
 			}
 		}

@@ -50,9 +50,9 @@ type Config struct {
 
 	Retention time.Duration `koanf:"retention" usage:"age at which invocations and logs are deleted"`
 
-	MetricsSeconds time.Duration `koanf:"metrics_seconds" usage:"how long metrics are kept by the second"`
-	MetricsMinutes time.Duration `koanf:"metrics_minutes" usage:"how long metrics are kept by the minute"`
-	MetricsHours   time.Duration `koanf:"metrics_hours" usage:"how long metrics are kept by the hour"`
+	MetricsBySecond time.Duration `koanf:"metrics_seconds" usage:"how long metrics are kept by the second"`
+	MetricsByMinute time.Duration `koanf:"metrics_minutes" usage:"how long metrics are kept by the minute"`
+	MetricsByHour   time.Duration `koanf:"metrics_hours" usage:"how long metrics are kept by the hour"`
 
 	LogFormat string        `koanf:"log_format" usage:"text or json"`
 	LogLevel  string        `koanf:"log_level" usage:"debug, info, warn or error"`
@@ -75,9 +75,9 @@ func Default() Config {
 		StemCells:     2,
 		Retention:     7 * 24 * time.Hour,
 
-		MetricsSeconds: 2 * time.Hour,
-		MetricsMinutes: 7 * 24 * time.Hour,
-		MetricsHours:   400 * 24 * time.Hour,
+		MetricsBySecond: 2 * time.Hour,
+		MetricsByMinute: 7 * 24 * time.Hour,
+		MetricsByHour:   400 * 24 * time.Hour,
 
 		LogFormat: "text",
 		LogLevel:  "info",
@@ -184,9 +184,9 @@ func (c Config) validateSizes() error {
 		{"queue_wait", c.QueueWait, time.Millisecond, time.Hour},
 		{"keep_alive", c.KeepAlive, time.Second, 24 * time.Hour},
 		{"retention", c.Retention, time.Minute, 10 * 365 * 24 * time.Hour},
-		{"metrics_seconds", c.MetricsSeconds, 5 * time.Minute, 7 * 24 * time.Hour},
-		{"metrics_minutes", c.MetricsMinutes, max(2*time.Hour, c.MetricsSeconds), 366 * 24 * time.Hour},
-		{"metrics_hours", c.MetricsHours, max(24*time.Hour, c.MetricsMinutes), 10 * 366 * 24 * time.Hour},
+		{"metrics_seconds", c.MetricsBySecond, 5 * time.Minute, 7 * 24 * time.Hour},
+		{"metrics_minutes", c.MetricsByMinute, max(2*time.Hour, c.MetricsBySecond), 366 * 24 * time.Hour},
+		{"metrics_hours", c.MetricsByHour, max(24*time.Hour, c.MetricsByMinute), 10 * 366 * 24 * time.Hour},
 		{"drain", c.Drain, 0, time.Hour},
 	} {
 		if d.got < d.lo || d.got > d.hi {

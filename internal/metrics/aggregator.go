@@ -12,11 +12,11 @@ import (
 )
 
 // Retention is how long windows of each width are kept.
-type Retention struct{ Seconds, Minutes, Hours time.Duration }
+type Retention struct{ BySecond, ByMinute, ByHour time.Duration }
 
 // DefaultRetention is that of a server that is told nothing.
 func DefaultRetention() Retention {
-	return Retention{Seconds: 2 * time.Hour, Minutes: 7 * 24 * time.Hour, Hours: 400 * 24 * time.Hour}
+	return Retention{BySecond: 2 * time.Hour, ByMinute: 7 * 24 * time.Hour, ByHour: 400 * 24 * time.Hour}
 }
 
 // AggregatorOptions are what an Aggregator stands on; zero fields mean the
@@ -85,9 +85,9 @@ func OpenAggregator(ctx context.Context, c *Collector, o AggregatorOptions) (*Ag
 	}
 	a := &Aggregator{Collector: c, o: o, hits: map[PoolKey][2]int64{}, nextID: 1}
 	a.levels = [...]*level{
-		newLevel(1, int64(o.Retention.Seconds/time.Second)),
-		newLevel(60, int64(o.Retention.Minutes/time.Second)),
-		newLevel(3600, int64(o.Retention.Hours/time.Second)),
+		newLevel(1, int64(o.Retention.BySecond/time.Second)),
+		newLevel(60, int64(o.Retention.ByMinute/time.Second)),
+		newLevel(3600, int64(o.Retention.ByHour/time.Second)),
 	}
 	a.last, a.lastRan, a.steady = o.Now().Unix(), o.Elapsed(), -settled
 	a.proc.sample() // what comes is the difference to it

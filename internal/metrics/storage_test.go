@@ -97,7 +97,7 @@ func TestAKillCostsNothingThatWasJournaled(t *testing.T) {
 }
 
 func TestEachWidthIsKeptForItsTime(t *testing.T) {
-	b, db := newStored(t, metrics.AggregatorOptions{Retention: metrics.Retention{Seconds: 5 * time.Minute, Minutes: 2 * time.Hour, Hours: 24 * time.Hour}})
+	b, db := newStored(t, metrics.AggregatorOptions{Retention: metrics.Retention{BySecond: 5 * time.Minute, ByMinute: 2 * time.Hour, ByHour: 24 * time.Hour}})
 	b.live(9000)
 	b.Prune(t.Context())
 	now := b.Now().Unix()
@@ -192,7 +192,7 @@ func TestAMillionCallsAreNoMoreRowsThanAFew(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million calls are not short")
 	}
-	b, db := newStored(t, metrics.AggregatorOptions{Retention: metrics.Retention{Seconds: 5 * time.Minute, Minutes: 2 * time.Hour, Hours: 24 * time.Hour}})
+	b, db := newStored(t, metrics.AggregatorOptions{Retention: metrics.Retention{BySecond: 5 * time.Minute, ByMinute: 2 * time.Hour, ByHour: 24 * time.Hour}})
 	const functions, seconds, calls = 10, 600, 1_000_000
 	inv := call("", hearth.OutcomeOK, hearth.StartWarm, 0)
 	for i := range calls {

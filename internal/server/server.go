@@ -142,7 +142,7 @@ func (s *Server) openStore(ctx context.Context) error {
 	s.hub = logs.New(recorder{db, s.live}, logs.Options{FirstSeq: last + logs.SeqGap})
 	s.metrics, err = metrics.OpenAggregator(ctx, metrics.New(metrics.Options{Version: s.opts.Version}), metrics.AggregatorOptions{
 		Store: db, Logger: s.log,
-		Retention: metrics.Retention{Seconds: s.cfg.MetricsSeconds, Minutes: s.cfg.MetricsMinutes, Hours: s.cfg.MetricsHours},
+		Retention: metrics.Retention{BySecond: s.cfg.MetricsBySecond, ByMinute: s.cfg.MetricsByMinute, ByHour: s.cfg.MetricsByHour},
 	})
 	return err
 }

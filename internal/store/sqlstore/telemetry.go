@@ -240,7 +240,7 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, is []hearth.Invocation) 
 // exec runs a statement that it prepares at the first call.
 func exec(ctx context.Context, tx *sql.Tx, stmt **sql.Stmt, query string, args ...any) (err error) {
 	if *stmt == nil {
-		if *stmt, err = tx.PrepareContext(ctx, query); err != nil {
+		if *stmt, err = tx.PrepareContext(ctx, query); err != nil { //nolint:sqlclosecheck // it ends with its transaction
 			return err
 		}
 	}
