@@ -1,7 +1,7 @@
 // The REST API, typed from the server's own OpenAPI document. Use `unwrap` around every call: it gives
 // the document, or throws a Problem.
 import createClient from 'openapi-fetch';
-import { asProblem, Problem, type ProblemDocument, problemOf } from './problem';
+import { fetchProblem, Problem, type ProblemDocument, problemOf } from './problem';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -35,7 +35,7 @@ export async function unwrap<T>(call: Promise<Reply<T>>): Promise<T> {
   try {
     reply = await call;
   } catch (error) {
-    throw asProblem(error);
+    throw fetchProblem(error);
   }
   if (reply.response.ok) return reply.data as T;
   if (reply.response.status === 401) onSignedOut();
@@ -52,7 +52,7 @@ export async function request(path: string, init?: RequestInit): Promise<Respons
     response = await fetch(path, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw asProblem(error);
+    throw fetchProblem(error);
   }
   if (response.ok) return response;
   if (response.status === 401 && path.startsWith('/api/')) onSignedOut();

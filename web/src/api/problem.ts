@@ -34,14 +34,18 @@ export class Problem extends Error {
 /** Makes a Problem of anything that was thrown. */
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof TypeError)
-    // what fetch throws without an answer
-    return new Problem({
-      code: 'network',
-      detail: "The server doesn't answer.",
-      hint: 'Check that hearth serve still runs.',
-    });
   return new Problem({ code: 'unknown', detail: error instanceof Error ? error.message : String(error) });
+}
+
+/** What went wrong with a fetch: without an answer it throws a TypeError. */
+export function fetchProblem(error: unknown): Problem {
+  return error instanceof TypeError
+    ? new Problem({
+        code: 'network',
+        detail: "The server doesn't answer.",
+        hint: 'Check that hearth serve still runs.',
+      })
+    : asProblem(error);
 }
 
 /** Reads the problem of an answer that isn't ok. */

@@ -1,7 +1,7 @@
 // Calls a function as a test does, and keeps what came of it.
 
 import { whenSignedOutNow } from '../api/client';
-import { asProblem, Problem, problemOf } from '../api/problem';
+import { fetchProblem, Problem, problemOf } from '../api/problem';
 
 export interface TestInput {
   kind: 'json' | 'http';
@@ -147,7 +147,7 @@ export async function runTest(
     }
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    fail(asProblem(error));
+    fail(fetchProblem(error));
   }
   result.took = performance.now() - started;
   return result;

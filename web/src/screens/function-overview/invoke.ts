@@ -1,5 +1,5 @@
 import { request } from '../../api/client';
-import { asProblem, type Problem } from '../../api/problem';
+import { fetchProblem, type Problem } from '../../api/problem';
 
 /** What came of a call. */
 export interface Answer {
@@ -53,7 +53,7 @@ export async function invoke(name: string, event: string): Promise<Answer> {
       seconds: took(),
     };
   } catch (error) {
-    const problem = asProblem(error);
+    const problem = fetchProblem(error);
     return { id: problem.invocation, problem, seconds: took() };
   }
 }

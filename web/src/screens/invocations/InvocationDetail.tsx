@@ -18,7 +18,7 @@ import { Bytes, Duration, RelativeTime } from '../../components/values';
 import { useScreenHref } from '../../hooks/useScreenHref';
 import { CallLogs } from '../logs/CallLogs';
 import { CapturePart } from './CapturePart';
-import { curlOfCapture, traceId, useCapture } from './captured';
+import { curlOfCapture, useCapture } from './captured';
 import { gbSeconds, type Invocation, memoryShare } from './filters';
 import classes from './InvocationDetail.module.css';
 import { ReplayResult, useReplay } from './Replay';
@@ -47,8 +47,7 @@ export function InvocationDetail({ id, row }: { id: string; row?: Invocation }) 
 
 function Detail({ of: i }: { of: Invocation }) {
   const href = useScreenHref();
-  const capture = useCapture(i);
-  const trace = traceId(capture.data?.request.http?.headers);
+  const trace = i.trace_id;
   const share = memoryShare(i);
   const replay = useReplay(i.id);
   return (

@@ -2,7 +2,7 @@ import { Button, Group } from '@mantine/core';
 import { IconRepeat } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { asProblem, type Problem, problemOf } from '../../api/problem';
+import { asProblem, fetchProblem, type Problem, problemOf } from '../../api/problem';
 import { CodeBlock } from '../../components/CodeBlock';
 import { formatSeconds } from '../../components/format';
 import { OutcomeBadge } from '../../components/OutcomeBadge';
@@ -25,7 +25,7 @@ export function useReplay(id: string) {
       const start = performance.now();
       const path = `/api/v1/invocations/${encodeURIComponent(id)}/replay${force ? '?force=true' : ''}`;
       const reply = await fetch(path, { method: 'POST' }).catch((error) => {
-        throw asProblem(error);
+        throw fetchProblem(error);
       });
       // The function's own reply may have any status.
       if (!reply.ok && /problem\+json/.test(reply.headers.get('Content-Type') ?? ''))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Capture, curlOfCapture, prettyJSON, textOf, traceId } from './captured';
+import { type Capture, curlOfCapture, prettyJSON, textOf } from './captured';
 import { toTestEvent } from './SaveEvent';
 
 const http: Capture = {
@@ -53,11 +53,6 @@ describe('a captured call', () => {
       body: `{"it's":1}`,
     });
     expect(toTestEvent(json)).toEqual({ kind: 'json', body: '{"a":1}' });
-  });
-  it('tells its trace', () => {
-    expect(traceId(http.request.http?.headers)).toBe('0af7651916cd43dd8448eb211c80319c');
-    expect(traceId({ Traceparent: ['nonsense'] })).toBeUndefined();
-    expect(traceId(undefined)).toBeUndefined();
   });
 });
 

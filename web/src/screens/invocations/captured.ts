@@ -95,10 +95,3 @@ export function curlOfCapture(name: string, c: Capture, isPublic: boolean): stri
   if (r.http && isPublic) return ['curl', ...parts, quote(location.origin + path)].join(' ');
   return curlOf(path, ...parts);
 }
-
-/** The traceparent of a request, which names its trace (W3C): 00-TRACE-SPAN-flags. */
-export function traceId(headers: Headers | null | undefined): string | undefined {
-  const found = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === 'traceparent');
-  const value = found?.[1]?.[0];
-  return value ? /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(value)?.[1] : undefined;
-}
