@@ -85,7 +85,8 @@ func TestRoutesNeedAKeyUnlessPublic(t *testing.T) {
 
 func TestOutcomesHaveTheirStatus(t *testing.T) {
 	e := servertest.Start(t, func(c *config.Config, _ *server.Options) { c.MaxReplyMiB = 1 })
-	e.Deploy("f", rest.DeployConfig{Public: public, Limits: hearth.Limits{Timeout: hearth.Duration(150 * time.Millisecond), IdleChunk: hearth.Duration(150 * time.Millisecond)}})
+	e.Deploy("f", rest.DeployConfig{Public: public})
+	e.Deploy("short", rest.DeployConfig{Public: public, Limits: hearth.Limits{Timeout: hearth.Duration(150 * time.Millisecond)}})
 	for _, tt := range []struct {
 		event   string
 		status  int
@@ -101,7 +102,11 @@ func TestOutcomesHaveTheirStatus(t *testing.T) {
 		{`{"size":2000000}`, 502, hearth.CodeFunctionReply, hearth.OutcomeError},
 	} {
 		t.Run(tt.event, func(t *testing.T) {
-			a := e.Do("POST", "/fn/f/", tt.event)
+			name := "f"
+			if tt.outcome == hearth.OutcomeTimeout {
+				name = "short"
+			}
+			a := e.Do("POST", "/fn/"+name+"/", tt.event)
 			id := a.Header.Get(rest.HeaderInvocation)
 			if a.StatusCode != tt.status || id == "" {
 				t.Fatalf("got %s %s", a.Status, a.Text)
@@ -111,12 +116,12 @@ func TestOutcomesHaveTheirStatus(t *testing.T) {
 				if p.Code != tt.code || p.Invocation != id || p.ErrorType != "" || p.Trace != "" || strings.Contains(a.Text, "secret") {
 					t.Errorf("a stranger sees %s", a.Text)
 				}
-				p = mustProblem(t, e.Do("POST", "/fn/f/", tt.event, servertest.Auth(e.Key)))
+				p = mustProblem(t, e.Do("POST", "/fn/"+name+"/", tt.event, servertest.Auth(e.Key)))
 				if p.Code != tt.code || (p.Code == hearth.CodeFunctionError && (p.ErrorType != "ValueError" || p.Detail != "secret detail")) {
 					t.Errorf("with a key: %+v", p)
 				}
 				// The invoke operation says the same.
-				if _, err := e.Admin.Invoke(t.Context(), client.InvokeRequest{Name: "f", Body: strings.NewReader(tt.event)}); hearth.ErrorCode(err) != tt.code {
+				if _, err := e.Admin.Invoke(t.Context(), client.InvokeRequest{Name: name, Body: strings.NewReader(tt.event)}); hearth.ErrorCode(err) != tt.code {
 					t.Errorf("invoke: %v", err)
 				}
 			}
