@@ -1,3 +1,4 @@
+import { Anchor } from '@mantine/core';
 import { Link } from 'wouter';
 import { PageHeader } from '../../components/PageHeader';
 import { useScreenHref } from '../../hooks/useScreenHref';
@@ -13,11 +14,14 @@ export default function InvocationScreen({ params }: { params: Record<string, st
       <PageHeader
         title={titleOf(data)}
         about={
-          <Link href={href('/invocations', data ? { function: data.function } : undefined)}>
+          <Anchor
+            component={Link}
+            href={href('/invocations', data ? { function: data.function } : undefined)}
+          >
             All invocations
-          </Link>
+          </Anchor>
         }
-        cli={`hearth invocations ${id}`}
+        cli={`hearth invocations get ${id}`}
         curl={`/api/v1/invocations/${id}`}
       />
       <InvocationDetail id={id} />
