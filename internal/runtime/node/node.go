@@ -4,17 +4,16 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"hearth"
 	"hearth/internal/runtime"
@@ -59,9 +58,9 @@ func (n *Node) Detect(ctx context.Context, dir string) ([]hearth.Runtime, string
 	if err != nil {
 		return nil, "", err
 	}
-	found, old := interpreters(ctx)
+	found, old, broken := interpreters(ctx, candidates())
 	if len(found) == 0 {
-		return nil, absence(old), nil
+		return nil, absence(old, broken), nil
 	}
 	shimDir, err := runtime.WriteShim(dir, n.Name(), shim)
 	if err != nil {
@@ -78,8 +77,11 @@ func (n *Node) Detect(ctx context.Context, dir string) ([]hearth.Runtime, string
 	return out, "", nil
 }
 
-func absence(old []interpreter) string {
-	if len(old) > 0 {
+func absence(old []interpreter, broken error) string {
+	switch {
+	case broken != nil:
+		return fmt.Sprintf("there is a Node, but it doesn't work: %v", broken)
+	case len(old) > 0:
 		return fmt.Sprintf("Node %s at %s is older than %d; install a newer one to run JavaScript", old[0].version, old[0].path, minMajor)
 	}
 	return fmt.Sprintf("no Node found; install it to run JavaScript (Debian: apt-get install nodejs; %d or newer)", minMajor)
@@ -127,25 +129,25 @@ func (i interpreter) files() ([]string, error) {
 	return runtime.Compact(append(all, runtime.SystemFiles()...)), nil
 }
 
-// interpreters asks every node on this host for its version and returns the
-// usable ones, newest first, and the ones that are too old.
-func interpreters(ctx context.Context) (usable, old []interpreter) {
+// interpreters asks each of the paths that there is for its version and returns
+// the usable ones, newest first, the ones that are too old, and why others don't
+// tell.
+func interpreters(ctx context.Context, paths []string) (usable, old []interpreter, broken error) {
 	seen := map[string]bool{}
 	majors := map[int]bool{}
 	var real []string
-	for _, p := range candidates() {
+	for _, p := range paths {
 		if path, err := filepath.EvalSymlinks(p); err == nil && !seen[path] {
 			seen[path] = true
 			real = append(real, path)
 		}
 	}
 	all := make([]interpreter, len(real)) // the zero value where there is no answer
+	errs := make([]error, len(real))
 	var wg sync.WaitGroup
 	for n, path := range real {
 		wg.Go(func() {
-			if i, err := ask(ctx, path); err == nil {
-				all[n] = i
-			}
+			all[n], errs[n] = ask(ctx, path)
 		})
 	}
 	wg.Wait()
@@ -160,7 +162,7 @@ func interpreters(ctx context.Context) (usable, old []interpreter) {
 			usable = append(usable, i)
 		}
 	}
-	return usable, old
+	return usable, old, errors.Join(errs...)
 }
 
 // candidates lists where a node may be: the system's places first, then PATH,
@@ -188,13 +190,9 @@ console.log(JSON.stringify({version: process.versions.node,
 	builtin: shared.filter((p) => typeof p === "string" && require("path").isAbsolute(p) && require("fs").existsSync(p))}))`
 
 func ask(ctx context.Context, path string) (interpreter, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-e", question)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}
-	out, err := cmd.Output()
+	out, err := runtime.Ask(ctx, []string{"PATH=/usr/bin:/bin", "HOME=/nonexistent"}, path, "-e", question)
 	if err != nil {
-		return interpreter{}, fmt.Errorf("ask %s for its version: %w", path, err)
+		return interpreter{}, err
 	}
 	var answer struct {
 		Version string

@@ -36,11 +36,11 @@ func TestPyenvsVersionsAreAskedThemselves(t *testing.T) {
 	l := language{folders: []string{filepath.Join(root, "shims")}}
 
 	write("version", "system\n")
-	if got := l.interpreters(context.Background()); len(got) != 0 {
+	if got, _ := l.interpreters(context.Background()); len(got) != 0 {
 		t.Errorf("none was chosen, found %+v", got)
 	}
 	write("version", "2.7.18\n"+found[0].Version+"\n")
-	got := l.interpreters(context.Background())
+	got, _ := l.interpreters(context.Background())
 	if len(got) != 1 || got[0].Executable != found[0].Interpreter {
 		t.Errorf("found %+v, want %s", got, name)
 	}

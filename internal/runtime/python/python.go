@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
 	"sync"
-	"time"
 
 	"hearth"
 	"hearth/internal/runtime"
@@ -46,7 +44,10 @@ func (language) Aliases() []string { return []string{"python3", "py"} }
 
 // Detect implements [runtime.Language].
 func (l language) Detect(ctx context.Context, dir string) ([]hearth.Runtime, string, error) {
-	found := l.interpreters(ctx)
+	found, broken := l.interpreters(ctx)
+	if len(found) == 0 && broken != nil {
+		return nil, fmt.Sprintf("there is a Python, but it doesn't work: %v", broken), nil
+	}
 	if len(found) == 0 {
 		return nil, "there is no Python 3.9 or newer on this host; install it with: apt-get install python3", nil
 	}
@@ -74,15 +75,17 @@ func (l language) Detect(ctx context.Context, dir string) ([]hearth.Runtime, str
 var nameRE = regexp.MustCompile(`^python3(\.\d+)?$`)
 
 // interpreters asks every candidate once, all at the same time, and keeps the
-// first of each minor version, so that the distribution's wins; newest first.
-func (l language) interpreters(ctx context.Context) []interpreter {
+// first of each minor version, so that the distribution's wins; newest first. It
+// also returns why others don't answer.
+func (l language) interpreters(ctx context.Context) ([]interpreter, error) {
 	candidates := l.candidates()
 	answers := make([]interpreter, len(candidates)) // the zero value where there is none
+	errs := make([]error, len(candidates))
 	var wg sync.WaitGroup
 	for n, path := range candidates {
 		wg.Go(func() {
-			if i, err := ask(ctx, path); err == nil {
-				answers[n] = i
+			if answers[n], errs[n] = ask(ctx, path); errs[n] != nil {
+				answers[n] = interpreter{}
 			}
 		})
 	}
@@ -97,7 +100,7 @@ func (l language) interpreters(ctx context.Context) []interpreter {
 		out = append(out, i)
 	}
 	sort.Slice(out, func(a, b int) bool { return out[a].Version[1] > out[b].Version[1] })
-	return out
+	return out, errors.Join(errs...)
 }
 
 // candidates lists what may be an interpreter, each program once, in the order
@@ -180,17 +183,11 @@ print(json.dumps({
     "extensions": sorted({os.path.realpath(p) for p in ext if p and os.path.isdir(p)}),
 }))`
 
-const askTimeout = 10 * time.Second
-
 func ask(ctx context.Context, path string) (interpreter, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	var i interpreter
-	cmd := exec.CommandContext(ctx, path, "-I", "-S", "-c", question)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := runtime.Ask(ctx, nil, path, "-I", "-S", "-c", question)
 	if err != nil {
-		return i, fmt.Errorf("ask %s for its version: %w", path, err)
+		return i, err
 	}
 	if err := json.Unmarshal(out, &i); err != nil {
 		return i, fmt.Errorf("understand what %s says of itself: %w", path, err)

@@ -159,6 +159,19 @@ func TestAHostWithoutPythonIsNoError(t *testing.T) {
 	}
 }
 
+// Who has a Python isn't told to install one.
+func TestAPythonThatFailsIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "python3")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho no space left >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	found, note, err := language{folders: []string{dir}}.Detect(context.Background(), t.TempDir())
+	if len(found) != 0 || err != nil || !strings.Contains(note, path) || !strings.Contains(note, "no space left") || strings.Contains(note, "install") {
+		t.Errorf("Detect = %v, %q, %v; want a note with the path and what it said", found, note, err)
+	}
+}
+
 func TestAVirtualEnvironmentLeadsToItsInterpreter(t *testing.T) {
 	rt := MustDetect(t)[0]
 	for _, how := range []string{"--symlinks", "--copies"} {
@@ -166,7 +179,7 @@ func TestAVirtualEnvironmentLeadsToItsInterpreter(t *testing.T) {
 		if out, err := exec.Command(rt.Interpreter, "-I", "-m", "venv", how, "--without-pip", dir).CombinedOutput(); err != nil {
 			t.Skipf("this interpreter can't make a virtual environment: %s", out)
 		}
-		found := language{folders: []string{filepath.Join(dir, "bin")}}.interpreters(context.Background())
+		found, _ := language{folders: []string{filepath.Join(dir, "bin")}}.interpreters(context.Background())
 		if len(found) != 1 || found[0].Executable != rt.Interpreter {
 			t.Errorf("found %v in a virtual environment; want %s", found, rt.Interpreter)
 		}
