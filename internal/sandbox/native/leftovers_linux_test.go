@@ -1,7 +1,6 @@
 package native_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -93,10 +92,13 @@ func mustKillServer(t *testing.T, o serverOrder) (sandboxes, zygotes []int) {
 		t.Fatal(err)
 	}
 	var r serverReport
-	err = json.NewDecoder(bufio.NewReader(out)).Decode(&r)
+	var said strings.Builder
+	output := io.TeeReader(out, &said)
+	err = json.NewDecoder(output).Decode(&r)
 	sandboxes, zygotes = r.Sandboxes, r.Zygotes
 	if err != nil {
-		t.Errorf("the server failed: %v", err)
+		_, _ = io.Copy(io.Discard, output) // it has failed, so it ends
+		t.Errorf("the server failed: %v: %s", err, said.String())
 	}
 	for _, pid := range slices.Concat(sandboxes, zygotes) {
 		mustPidfd(t, pid) // it is there
