@@ -349,7 +349,7 @@ func wantWireEnds(t *testing.T, s *suite, name, script string) (*function, error
 	}
 	select {
 	case <-f.wire.Done():
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		t.Fatal("the wire lives on")
 	}
 	return f, f.wire.Err()

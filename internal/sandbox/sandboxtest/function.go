@@ -243,7 +243,8 @@ func testStream(t *testing.T, s *suite) {
 }
 
 func testConcurrency(t *testing.T, s *suite) {
-	const n, nap = 8, 300
+	const n = 8
+	nap := scaled(300 * time.Millisecond)
 	f := s.serve(t, options{handler: "cases.nap", concurrency: n})
 	_, err := f.wire.Ready(ctxFor(t))
 	must(t, err)
@@ -251,8 +252,8 @@ func testConcurrency(t *testing.T, s *suite) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			event := map[string]int{"ms": nap, "i": i}
-			got, err := f.call(t, event, fmt.Sprintf(`{"sleep":"%dms","echo":{"ms":%d,"i":%d}}`, nap, nap, i))
+			event := map[string]int{"ms": int(nap.Milliseconds()), "i": i}
+			got, err := f.call(t, event, fmt.Sprintf(`{"sleep":"%s","echo":{"i":%d}}`, nap, i))
 			if err != nil {
 				t.Errorf("call %d: %v", i, err)
 				return
@@ -263,8 +264,8 @@ func testConcurrency(t *testing.T, s *suite) {
 		})
 	}
 	wg.Wait()
-	if took := time.Since(began); took > n*nap*time.Millisecond*3/4 {
-		t.Errorf("%d naps of %d ms took %s: one after the other", n, nap, took)
+	if took := time.Since(began); took > n*nap*3/4 {
+		t.Errorf("%d naps of %s took %s: one after the other", n, nap, took)
 	}
 }
 

@@ -68,13 +68,13 @@ func testKilled(t *testing.T, s *suite) {
 func runAndKill(t *testing.T, cfg Config, o killOrder) {
 	t.Helper()
 	top, _, _ := strings.Cut(t.Name(), "/")
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+regexp.QuoteMeta(top)+"$", "-test.timeout=2m")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+regexp.QuoteMeta(top)+"$", "-test.timeout="+(2*patience()).String())
 	cmd.Env = append(append(os.Environ(), killEnv+"="+o.encode(t)), cfg.KillEnv...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(patience(), func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	ready := false
 	var said []string

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,9 +59,23 @@ type Config struct {
 	HostState func(t testing.TB, d sandbox.Driver) []string
 }
 
+// slowEnv says how many times slower this machine is than those the suite's
+// times are meant for, as it is where the processor is emulated: a whole number.
+// Every time that a case allows or measures grows with it, and nothing else
+// changes. Without it the factor is 1.
+const slowEnv = "HEARTH_SANDBOXTEST_SLOW"
+
+// scaled returns d for this machine.
+func scaled(d time.Duration) time.Duration {
+	if n, err := strconv.Atoi(os.Getenv(slowEnv)); err == nil && n > 1 {
+		return time.Duration(n) * d
+	}
+	return d
+}
+
 // patience is how long a step may take that the kernel and the interpreters
 // don't hurry: the machine may be busy.
-const patience = 60 * time.Second
+func patience() time.Duration { return scaled(60 * time.Second) }
 
 // Run runs the whole suite.
 func Run(t *testing.T, cfg Config) {
@@ -151,7 +166,7 @@ func more(got, want []string) []string {
 }
 
 func eventually(ok func() bool) bool {
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(scaled(10 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return true
 		}
@@ -214,7 +229,7 @@ func (s *suite) create(t testing.TB, l hearth.Limits) sandbox.Sandbox {
 
 func destroy(t testing.TB, sb sandbox.Sandbox) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience())
 	defer cancel()
 	if err := sb.Destroy(ctx); err != nil {
 		t.Errorf("destroy: %v", err)
@@ -345,7 +360,7 @@ func (f *function) begin(t testing.TB, event any, script string) *wire.Stream {
 		must(t, err)
 	}
 	id := fmt.Sprint(ids.Add(1))
-	st, err := f.wire.Invoke(wire.Invoke{ID: id, Kind: wire.KindJSON, DeadlineMS: time.Now().Add(patience).UnixMilli()}, body)
+	st, err := f.wire.Invoke(wire.Invoke{ID: id, Kind: wire.KindJSON, DeadlineMS: time.Now().Add(patience()).UnixMilli()}, body)
 	if err != nil {
 		t.Fatalf("invoke: %v", err)
 	}
@@ -395,7 +410,7 @@ func died(t testing.TB, sb sandbox.Sandbox) sandbox.Exit {
 	t.Helper()
 	select {
 	case <-sb.Done():
-	case <-time.After(patience):
+	case <-time.After(patience()):
 		t.Fatal("it lives on")
 	}
 	return sb.Exit()
@@ -403,7 +418,7 @@ func died(t testing.TB, sb sandbox.Sandbox) sandbox.Exit {
 
 // ctxFor bounds one step.
 func ctxFor(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience())
 	t.Cleanup(cancel)
 	return ctx
 }
