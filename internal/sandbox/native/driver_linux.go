@@ -37,6 +37,7 @@ type Driver struct {
 	closed bool
 
 	patience time.Duration // for a zygote's answer
+	starting time.Duration // a sandbox, where the caller has no shorter time
 	probes   atomic.Int64  // counts, so that each has groups of its own
 
 	life   context.Context // of what goes on behind the scenes; stop ends it
@@ -75,7 +76,7 @@ func New(c Config) (*Driver, error) {
 	}
 	life, stop := context.WithCancel(context.Background())
 	return &Driver{
-		life: life, stop: stop, patience: zygotePatience,
+		life: life, stop: stop, patience: zygotePatience, starting: startTimeout,
 		cfg: c, log: c.Logger, slots: newSlots(c),
 		destroying: make(chan struct{}, destroyers),
 		cells:      map[string]*cell{}, lines: map[string]*lineage{},
@@ -163,7 +164,7 @@ func (d *Driver) Create(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox
 	if err != nil {
 		return nil, fmt.Errorf("create sandbox: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.starting)
 	defer cancel()
 	s := newCell(d, k, spec, cancel)
 	if err := d.register(s); err != nil {

@@ -83,6 +83,13 @@ func KillZygotes(d *Driver) error {
 // answer.
 func SetPatience(d *Driver, p time.Duration) { d.patience = p }
 
+// Stretch makes every start as many times longer as the machine is slower than
+// those that the driver's times are meant for.
+func Stretch(d *Driver, times int) {
+	d.patience *= time.Duration(times)
+	d.starting *= time.Duration(times)
+}
+
 // AwaitBirth waits until a zygote is being started.
 func AwaitBirth(d *Driver) {
 	for d.birth() == nil {

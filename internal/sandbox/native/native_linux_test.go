@@ -19,6 +19,7 @@ import (
 	"hearth/internal/runtime/python"
 	"hearth/internal/sandbox"
 	"hearth/internal/sandbox/native"
+	"hearth/internal/sandbox/sandboxtest"
 	"hearth/internal/wire"
 )
 
@@ -98,6 +99,7 @@ func mustDriver(t testing.TB, c native.Config) *native.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	native.Stretch(d, sandboxtest.Slow())
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Errorf("close driver: %v", err)

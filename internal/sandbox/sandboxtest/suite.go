@@ -65,13 +65,14 @@ type Config struct {
 // changes. Without it the factor is 1.
 const slowEnv = "HEARTH_SANDBOXTEST_SLOW"
 
-// scaled returns d for this machine.
-func scaled(d time.Duration) time.Duration {
-	if n, err := strconv.Atoi(os.Getenv(slowEnv)); err == nil && n > 1 {
-		return time.Duration(n) * d
-	}
-	return d
+// Slow returns that factor, for the tests that a driver has besides.
+func Slow() int {
+	n, _ := strconv.Atoi(os.Getenv(slowEnv)) // 0 where it isn't set
+	return max(1, n)
 }
+
+// scaled returns d for this machine.
+func scaled(d time.Duration) time.Duration { return time.Duration(Slow()) * d }
 
 // patience is how long a step may take that the kernel and the interpreters
 // don't hurry: the machine may be busy.
