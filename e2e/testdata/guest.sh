@@ -7,20 +7,25 @@ mkdir -m 1777 tmp # on a disk, because the guest's tmpfs takes no extended attri
 export HEARTH_GUEST=$who HEARTH_E2E_BINARY=$PWD/hearth TMPDIR=$PWD/tmp CI=true
 [ "$who" = root ] || export HEARTH_NATIVE_TEST_ROOTLESS=1
 
-# run LEAST WHAT BINARY RUN SKIP: runs tests, of which at least so many must
-# pass; prints the outcome of each, and of a failed run all that was said.
+# The processor may be emulated, about ten times slower, on a busy machine.
+export HEARTH_SANDBOXTEST_SLOW=3
+
+# run LEAST MOST WHAT BINARY RUN SKIP: runs tests, of which at least LEAST must
+# pass and at most MOST may skip themselves; prints the outcome of each, and of a
+# failed run all that was said.
 failed=0
 run() {
-  local began=$SECONDS passed
-  ./"$3" -test.v -test.timeout 15m -test.run "$4" -test.skip "$5" > "$2.txt" 2>&1
+  local began=$SECONDS passed skipped
+  ./"$4" -test.v -test.timeout 20m -test.run "$5" -test.skip "$6" > "$3.txt" 2>&1
   local code=$?
-  passed=$(grep -cE '^ *--- PASS' "$2.txt")
-  if [ $code -eq 0 ] && [ "$passed" -ge "$1" ]; then
-    grep -E '^ *--- ' "$2.txt"
-    echo "guest: $2 passed, $passed tests in $((SECONDS - began)) s"
+  passed=$(grep -cE '^ *--- PASS' "$3.txt")
+  skipped=$(grep -cE '^ *--- SKIP' "$3.txt")
+  if [ $code -eq 0 ] && [ "$passed" -ge "$1" ] && [ "$skipped" -le "$2" ]; then
+    grep -E '^ *--- ' "$3.txt"
+    echo "guest: $3 passed, $passed tests in $((SECONDS - began)) s"
   else
-    cat "$2.txt"
-    echo "guest: $2 FAILED with code $code, $passed tests passed in $((SECONDS - began)) s"
+    cat "$3.txt"
+    echo "guest: $3 FAILED with code $code, $passed tests passed and $skipped were skipped in $((SECONDS - began)) s"
     failed=1
   fi
 }
@@ -28,14 +33,12 @@ run() {
 cgroups='MemoryBombIs|CPUQuota|ForkBombStops|LimitsChange|Frozen|FreezeKeeps|RemoveWaits|LeftoversAre|LeftoversOf|Version2|AServerLeaf'
 kernel='KernelKeeps|X32|PythonWorks|NamespacesAre|MakerOf|Probe|OrdinaryUser|Signals|InnerEnds|ExitCode|Subordinate|Forbidden'
 if [ "$who" = root ]; then
-  run 30 kernel native.test "^Test($cgroups|$kernel)" 'AnOrdinaryUserHas'
+  run 30 0 kernel native.test "^Test($cgroups|$kernel)" 'AnOrdinaryUserHas'
 else
-  run 8 kernel native.test "^Test($cgroups)" none
+  run 8 0 kernel native.test "^Test($cgroups)" none
 fi
-# A JIT costs an emulated processor most: what Python has shown of the kernel, Node repeats only where it attacks or takes too much.
-run 40 python native.test TestConformance/python 'TestConformance/.*/survives_a_flood'
-if [ "$who" = root ]; then
-  run 17 node native.test "TestConformance/nodejs/^(can't|is_nobody|inherits|dies_|kills_|stops_a_fork|is_destroyed_in_an_endless)" none
-fi
-run 2 scenarios e2e.test Test09 Test09Guest
+run 59 0 python native.test TestConformance/python none
+# JavaScript makes no system calls of its own choice: two attacks skip themselves.
+run 57 2 node native.test TestConformance/nodejs none
+run 2 9 scenarios e2e.test Test09 Test09Guest
 exit $failed
