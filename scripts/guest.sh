@@ -74,7 +74,8 @@ build() {
 
   cp "$(command -v busybox)" "$tmp/initramfs/bin/busybox"
   local n=10 module
-  modules "$tmp"/kernel/lib/modules virtio_pci virtio_blk virtio_console > "$tmp/order"
+  modules "$tmp"/kernel/lib/modules virtio_pci virtio_blk virtio_console \
+    veth nft_ct nft_masq nft_chain_nat nft_reject_inet > "$tmp/order"
   while read -r module; do
     cp "$module" "$tmp/initramfs/mod/$n-$(basename "$module")"
     n=$((n + 1))

@@ -31,9 +31,9 @@ run() {
 }
 
 cgroups='MemoryBombIs|CPUQuota|ForkBombStops|LimitsChange|Frozen|FreezeKeeps|RemoveWaits|LeftoversAre|LeftoversOf|Version2|AServerLeaf'
-kernel='KernelKeeps|X32|PythonWorks|NamespacesAre|MakerOf|Probe|OrdinaryUser|Signals|InnerEnds|ExitCode|Subordinate|Forbidden'
+kernel='KernelKeeps|X32|PythonWorks|NamespacesAre|MakerOf|Probe|OrdinaryUser|Signals|InnerEnds|ExitCode|Subordinate|Forbidden|Egress'
 if [ "$who" = root ]; then
-  run 30 0 kernel native.test "^Test($cgroups|$kernel)" 'AnOrdinaryUserHas'
+  run 38 0 kernel native.test "^Test($cgroups|$kernel)" 'AnOrdinaryUserHas'
 else
   run 8 0 kernel native.test "^Test($cgroups)" none
 fi
