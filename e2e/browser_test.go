@@ -280,13 +280,12 @@ func (p *Page) MustPush(text string) {
 	}
 }
 
-// MustType types into the first element that a selector names, key by key as far
-// as the page can tell, after what it holds. "\n" is Enter.
+// MustType types into the first element that a selector names, once it is there,
+// key by key as far as the page can tell, after what it holds. "\n" is Enter.
 func (p *Page) MustType(selector, text string) {
 	p.b.t.Helper()
-	if p.MustEval(fmt.Sprintf("!!document.querySelector(%[1]q) && (document.querySelector(%[1]q).focus(), true)", selector)) != true {
-		p.b.t.Fatalf("there is no %s to type into", selector)
-	}
+	p.MustSee(selector, "")
+	p.MustEval(fmt.Sprintf("document.querySelector(%q).focus()", selector))
 	for i, line := range strings.Split(text, "\n") {
 		if i > 0 {
 			p.MustPress("Enter")
